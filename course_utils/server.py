@@ -1,0 +1,252 @@
+"""The loopback server: the engine's frames over a real socket, in HTTP/1.1, for any client in any language.
+
+Requests are parsed by h11; the framing of the answer is written here, because it is the subject. Each frame is one
+HTTP chunk and leaves at an absolute deadline: a timer that counted from the previous chunk would drift by the time
+each write takes. The server runs an event loop of its own in a thread, on a port the system picks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from http import HTTPStatus
+
+import h11
+
+from course_utils.clock import RealClock
+from course_utils.engine import Engine, Request
+from course_utils.ledger import Entry, Ledger
+
+MAX_BODY = 10 * 1024 * 1024
+"""Bytes of a request body that are read before the answer is 413."""
+
+
+class _Refused(Exception):
+    """A request that is no request for the engine: what to answer before closing the connection."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection: reads requests one after the other, plays each answer before it reads the next."""
+
+    def __init__(self, server: _Core) -> None:
+        self._server = server
+        self._parser = h11.Connection(h11.SERVER)
+        self._head: h11.Request | None = None
+        self._body = bytearray()
+        self._entry: Entry | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.receive_data(data)
+        if self._entry is None:
+            self._read()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._entry is not None:
+            self._entry.client_left()
+
+    def hang_up(self) -> None:
+        self._transport.abort()
+
+    def _read(self) -> None:
+        try:
+            request = self._next_request()
+        except (_Refused, h11.RemoteProtocolError) as error:
+            status = error.status if isinstance(error, _Refused) else 400
+            self._write_head(status, "text/plain; charset=utf-8", length=len(str(error).encode()), close=True)
+            self._transport.write(str(error).encode())
+            self._transport.close()
+            return
+        if request is not None:
+            self._answer(request)
+
+    def _next_request(self) -> Request | None:
+        """The next whole request, or None until more bytes come."""
+        while True:
+            event = self._parser.next_event()
+            if isinstance(event, h11.Request):
+                self._head, self._body = event, bytearray()
+                if self._parser.they_are_waiting_for_100_continue:
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                if len(self._body) > MAX_BODY:
+                    raise _Refused(413, f"a request body may have {MAX_BODY} bytes at most")
+            elif isinstance(event, h11.EndOfMessage) and self._head is not None:
+                return Request(self._head.method.decode(), self._head.target.decode("latin-1"), bytes(self._body))
+            elif isinstance(event, h11.ConnectionClosed):
+                self._transport.close()
+                return None
+            else:
+                return None
+
+    def _answer(self, request: Request) -> None:
+        answer = self._server.engine.respond(request)
+        self._playing, self._at = answer, 0
+        self._entry = self._server.ledger.open(request.path, answer)
+        self._started = asyncio.get_running_loop().time()
+        # A chunked body can tell a cut from an end; HTTP/1.0 has no chunks, there the end of the connection must do.
+        self._chunked = answer.streamed and self._head is not None and self._head.http_version == b"1.1"
+        self._wait_until(answer.headers_at, self._send_head)
+
+    def _wait_until(self, at: float, then: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = self._started + at / self._server.clock.speed
+        if deadline <= loop.time():
+            then()
+        else:
+            self._timer = loop.call_at(deadline, then)
+
+    def _send_head(self) -> None:
+        answer = self._playing
+        length = None if answer.streamed else sum(len(frame.data) for frame in answer.frames)
+        self._write_head(answer.status, answer.content_type, length, close=self._closes())
+        self._send_frame()
+
+    def _send_frame(self) -> None:
+        """Send the frames that are due, then sleep until the next deadline, or end the message."""
+        loop, frames = asyncio.get_running_loop(), self._playing.frames
+        while self._at < len(frames):
+            deadline = self._started + frames[self._at].at / self._server.clock.speed
+            if deadline > loop.time():
+                self._timer = loop.call_at(deadline, self._send_frame)
+                return
+            self._write_frame(frames[self._at].data)
+            self._at += 1
+        self._finish()
+
+    def _write_frame(self, data: bytes) -> None:
+        assert self._entry is not None
+        self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        self._entry.written.append(self._server.clock.now())
+
+    def _finish(self) -> None:
+        if self._chunked:
+            self._transport.write(b"0\r\n\r\n")
+        self._entry = None
+        if self._closes():
+            self._transport.close()
+            return
+        trailing, _ = self._parser.trailing_data
+        self._parser = h11.Connection(h11.SERVER)
+        if trailing:
+            self._parser.receive_data(trailing)
+        self._read()
+
+    def _closes(self) -> bool:
+        """Whether the connection ends with this answer: the client asked for it, or no other end can be marked."""
+        assert self._head is not None
+        asked = dict(self._head.headers).get(b"connection", b"").lower()
+        return asked == b"close" or self._head.http_version != b"1.1"
+
+    def _write_head(self, status: int, content_type: str, length: int | None, close: bool) -> None:
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"content-type: {content_type}"]
+        if length is not None:
+            lines.append(f"content-length: {length}")
+        elif self._chunked:
+            lines.append("transfer-encoding: chunked")
+        lines += ["cache-control: no-cache", "x-accel-buffering: no"]
+        if self._entry is not None:
+            lines.append(f"x-request-id: req_{self._entry.number}")
+        if close:
+            lines.append("connection: close")
+        self._transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+
+
+class _Core:
+    """What the connections share; it knows nothing of the object the user holds, so that one can be collected."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock) -> None:
+        self.engine, self.ledger, self.clock = engine, ledger, clock
+        self.connections: set[_Connection] = set()
+
+
+class LoopbackServer:
+    """An engine on a port of this machine. Use it as a context manager, or call `close`.
+
+    It also closes when nobody refers to it any more, so running its notebook cell again leaves nothing behind.
+    """
+
+    def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.ledger = ledger
+        core = _Core(engine, ledger, clock)
+        loop = asyncio.new_event_loop()
+        bound: Future[tuple[str, int]] = Future()
+        thread = threading.Thread(target=_serve, args=(loop, core, host, port, bound), daemon=True, name="mock-server")
+        thread.start()
+        try:
+            self.host, self.port = bound.result(timeout=10)
+        except OSError as error:
+            thread.join()
+            raise OSError(_cannot_listen(host, port, error)) from error
+        self._closing = weakref.finalize(self, _stop, loop, thread)
+
+    @property
+    def url(self) -> str:
+        """The base URL for an OpenAI client."""
+        return f"http://{self.host}:{self.port}/v1"
+
+    def close(self) -> None:
+        """Cut open streams, free the port, end the thread. Calling it twice is harmless."""
+        self._closing()
+
+    def __enter__(self) -> LoopbackServer:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<LoopbackServer {self.url if self._closing.alive else 'closed'}>"
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if port:
+        return f"can't listen on {host}:{port} ({error.strerror}): take another port, or port=0 to have one picked"
+    return (
+        f"can't open a port on {host} ({error.strerror}): this machine allows no loopback connections; "
+        "the in-process client, mock.client(), needs none"
+    )
+
+
+def _serve(loop: asyncio.AbstractEventLoop, core: _Core, host: str, port: int, bound: Future[tuple[str, int]]) -> None:
+    """The thread's work: listen, report the address, run until told to stop, leave nothing open."""
+    asyncio.set_event_loop(loop)
+    try:
+        server = loop.run_until_complete(loop.create_server(lambda: _Connection(core), host, port))
+    except OSError as error:
+        loop.close()
+        bound.set_exception(error)
+        return
+    bound.set_result(server.sockets[0].getsockname()[:2])
+    try:
+        loop.run_forever()
+    finally:
+        server.close()
+        for connection in list(core.connections):
+            connection.hang_up()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed already: its thread ended on its own
+        loop.call_soon_threadsafe(loop.stop)
+    if thread is not threading.current_thread():
+        thread.join(timeout=5)

@@ -1,0 +1,118 @@
+"""Arrival timelines: what came from a call to the API, and when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from course_utils.clock import Clock, course_clock
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One message of the API: ``at`` seconds after the request was sent, with the visible text it carried."""
+
+    at: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One answer as it arrived. Times are seconds since the request was sent.
+
+    ``tokens`` is the count the server reported, or the number of chunks with text when it reported none.
+    ``finish_reason`` is None when the stream ended without one, that is, when nothing says it was complete.
+    """
+
+    headers_at: float
+    chunks: tuple[Chunk, ...]
+    finish_reason: str | None = None
+    reported_tokens: int | None = None
+    streamed: bool = True
+
+    @property
+    def text(self) -> str:
+        return "".join(chunk.text for chunk in self.chunks)
+
+    @property
+    def tokens(self) -> int:
+        return self.reported_tokens or sum(1 for chunk in self.chunks if chunk.text)
+
+    def __repr__(self) -> str:
+        how = "streamed" if self.streamed else "unary"
+        return f"<Timeline: {how}, {len(self.chunks)} chunks, {len(self.text)} characters, {self.finish_reason}>"
+
+
+@dataclass
+class _Recorder:
+    clock: Clock
+    echo: bool
+    sent_at: float = 0.0
+    headers_at: float = 0.0
+    chunks: list[Chunk] = field(default_factory=list)
+    finish_reason: str | None = None
+    tokens: int | None = None
+
+    def elapsed(self) -> float:
+        """Seconds since the request was sent, to the nanosecond a real clock has (so 0.5 s prints as 0.5)."""
+        return round(self.clock.now() - self.sent_at, 9)
+
+    def add(self, message: Any) -> None:
+        """Stamp one chunk, or one whole completion. ``choices`` may be empty, as in the usage chunk."""
+        at = self.elapsed()
+        for choice in message.choices[:1]:
+            said = choice.delta if hasattr(choice, "delta") else choice.message
+            self.show(said.content or "")
+            self.chunks.append(Chunk(at, said.content or ""))
+            self.finish_reason = choice.finish_reason or self.finish_reason
+        if not message.choices:
+            self.chunks.append(Chunk(at))
+        if message.usage is not None:
+            self.tokens = message.usage.completion_tokens
+
+    def show(self, text: str) -> None:
+        if self.echo:
+            print(text, end="", flush=True)
+
+    def timeline(self, streamed: bool) -> Timeline:
+        if self.echo:
+            print()
+        return Timeline(self.headers_at, tuple(self.chunks), self.finish_reason, self.tokens, streamed)
+
+
+def record(create: Callable[..., Any], *, echo: bool = False, clock: Clock | None = None, **request: Any) -> Timeline:
+    """Call ``create(**request)`` and note when everything arrives.
+
+    ``create`` is the SDK's own method, for example ``client.chat.completions.create``; ``request`` is what it would
+    get anyway, with ``stream=True`` or without. The stopwatch starts before the request is sent. ``echo=True``
+    prints each piece the moment it comes. A stream is closed at the end, also when it breaks off with an error.
+    """
+    recorder = _Recorder(clock or course_clock(), echo)
+    recorder.sent_at = recorder.clock.now()
+    answer = create(**request)
+    recorder.headers_at = recorder.elapsed()
+    if not isinstance(answer, Iterable) or hasattr(answer, "choices"):
+        recorder.add(answer)
+        return recorder.timeline(streamed=False)
+    with answer as stream:  # type: ignore[attr-defined]  # the SDK's Stream is a context manager
+        for chunk in stream:
+            recorder.add(chunk)
+    return recorder.timeline(streamed=True)
+
+
+async def arecord(
+    create: Callable[..., Awaitable[Any]], *, echo: bool = False, clock: Clock | None = None, **request: Any
+) -> Timeline:
+    """`record` for the asynchronous client; await it inside ``play(...)``."""
+    recorder = _Recorder(clock or course_clock(), echo)
+    recorder.sent_at = recorder.clock.now()
+    answer = await create(**request)
+    recorder.headers_at = recorder.elapsed()
+    if not isinstance(answer, AsyncIterable):
+        recorder.add(answer)
+        return recorder.timeline(streamed=False)
+    async with answer as stream:  # type: ignore[attr-defined]  # the SDK's AsyncStream is a context manager
+        async for chunk in stream:
+            recorder.add(chunk)
+    return recorder.timeline(streamed=True)

@@ -1,0 +1,116 @@
+"""In-process transports: the real openai client talks to the engine without a port, a thread or a socket.
+
+They stand where the SDK's HTTP transport stands (``httpx2``), wait on the clock until each frame is due, and hand its
+bytes over. A response stream can be read once: the asynchronous SDK iterates it again after `[DONE]`, and a stream
+that began anew would never end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx2
+
+from course_utils.clock import Clock
+from course_utils.engine import Answer, Engine, Request
+from course_utils.frames import Frame
+from course_utils.ledger import Entry, Ledger
+
+
+class _Playing:
+    """One answer on its way to the client: the next frame, its deadline, and the client's patience."""
+
+    def __init__(self, request: httpx2.Request, answer: Answer, entry: Entry, clock: Clock) -> None:
+        self._request, self.entry, self.clock = request, entry, clock
+        self.answer = answer
+        self._frames = iter(answer.frames)
+        timeouts = request.extensions.get("timeout", {})
+        self._patience: float | None = timeouts.get("read")
+
+    def next_frame(self) -> Frame | None:
+        return next(self._frames, None)
+
+    def deadline(self, at: float) -> tuple[float, bool]:
+        """When to act, and whether it is too late: the read time-out runs from one read to the next."""
+        due, now = self.entry.arrived + at, self.clock.now()
+        if self._patience is not None and due - now > self._patience:
+            return now + self._patience, True
+        return due, False
+
+    def give_up(self) -> httpx2.ReadTimeout:
+        self.entry.client_left()
+        return httpx2.ReadTimeout(f"nothing came for {self._patience:g} s", request=self._request)
+
+    def sent(self, frame: Frame) -> bytes:
+        self.entry.written.append(self.clock.now())
+        return frame.data
+
+    def response(self, stream: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> httpx2.Response:
+        headers = {"content-type": self.answer.content_type, "x-request-id": f"req_{self.entry.number}"}
+        return httpx2.Response(self.answer.status, headers=headers, stream=stream)
+
+
+class _Stream(httpx2.SyncByteStream):
+    def __init__(self, playing: _Playing) -> None:
+        self._playing = playing
+
+    def __iter__(self) -> Iterator[bytes]:
+        playing = self._playing
+        while (frame := playing.next_frame()) is not None:
+            when, too_late = playing.deadline(frame.at)
+            playing.clock.sleep_until(when)
+            if too_late:
+                raise playing.give_up()
+            yield playing.sent(frame)
+
+    def close(self) -> None:
+        self._playing.entry.client_left()
+
+
+class _AsyncStream(httpx2.AsyncByteStream):
+    def __init__(self, playing: _Playing) -> None:
+        self._playing = playing
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        playing = self._playing
+        while (frame := playing.next_frame()) is not None:
+            when, too_late = playing.deadline(frame.at)
+            await playing.clock.asleep_until(when)
+            if too_late:
+                raise playing.give_up()
+            yield playing.sent(frame)
+
+    async def aclose(self) -> None:
+        self._playing.entry.client_left()
+
+
+class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    """Plays an engine's answers to a synchronous or an asynchronous ``httpx2`` client."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, clock: Clock) -> None:
+        self._engine, self._ledger, self._clock = engine, ledger, clock
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        playing = self._begin(request, request.read())
+        when, too_late = playing.deadline(playing.answer.headers_at)
+        self._clock.sleep_until(when)
+        if too_late:
+            raise playing.give_up()
+        return playing.response(_Stream(playing))
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        playing = self._begin(request, await request.aread())
+        when, too_late = playing.deadline(playing.answer.headers_at)
+        try:
+            await self._clock.asleep_until(when)
+        except BaseException:  # a cancelled request never gets a stream that could be closed
+            playing.entry.client_left()
+            raise
+        if too_late:
+            raise playing.give_up()
+        return playing.response(_AsyncStream(playing))
+
+    def _begin(self, request: httpx2.Request, body: bytes) -> _Playing:
+        answer = self._engine.respond(Request(request.method, request.url.path, body))
+        entry = self._ledger.open(request.url.path, answer)
+        return _Playing(request, answer, entry, self._clock)
