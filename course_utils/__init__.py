@@ -1,0 +1,40 @@
+"""The helper package of the course: what a notebook needs, by name. Importing it is cheap; parts load when used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
+    "engine": ("MODEL",),
+    "frames": ("hold_all", "page_buffer"),
+    "metrics": (
+        "READING_SPEED", "WORDS_PER_MINUTE", "arrivals", "e2e", "e2e_tps", "gaps", "reading", "t_headers",
+        "token_arrivals", "tpot", "ttfc", "ttft", "ttfv", "user_tps",
+    ),
+    "mock": ("MockServer", "connect"),
+    "pace": ("Pace",),
+    "plots": ("plot_timelines",),
+    "lanes": ("deliver", "race"),
+    "timeline": ("Chunk", "Timeline", "arecord", "record"),
+    "widgets": ("RaceWidget",),
+    "environment": ("doctor",),
+    "checks.vocabulary": ("check", "hint", "predict", "progress", "reset", "reveal", "solution"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE)  # noqa: PLE0605  # computed from the one list above
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name's module on first use, and keep the name."""
+    if name not in _MODULE:
+        raise AttributeError(f"course_utils has no {name!r}; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"course_utils.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,8 +10,8 @@ Three rules:
   id) is not stored. `build --check` is therefore a comparison of bytes.
 - **Nothing half-done.** Everything is executed first; then each notebook is written beside the old one and moved over
   it. Whoever stops a build keeps whole notebooks.
-- **No work behind a cell's back.** nbclient and nbval both lose what a thread or a task prints after its cell has ended,
-  so such output could never be checked. The build refuses it, and also a thread or task that outlives the notebook.
+- **No work behind a cell's back.** What a thread or a task prints after its cell has ended is lost or lands in another
+  cell, as chance has it. So a cell that leaves one at work fails the build.
 
 Marks in a source, all of them on the `# %%` line except the first:
 
@@ -25,6 +25,7 @@ Marks in a source, all of them on the `# %%` line except the first:
 from __future__ import annotations
 
 import argparse
+import ast
 import asyncio
 import json
 import os
@@ -37,6 +38,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,7 +146,9 @@ def _exercise_key(exercise: str, check: str, kind: str, named: bool, where: str)
     """The id of a graded cell. It is part of nbgrader's gradebook, so it depends on the exercise alone."""
     number = exercise or check
     if (exercise and check) or named:
-        raise BuildError(f"{where}: exercise, check and id exclude each other; graded cells are named by their exercise")
+        raise BuildError(
+            f"{where}: exercise, check and id exclude each other; graded cells are named by their exercise"
+        )
     if kind != "code" or not re.fullmatch(r"\d+\.[0-9a-z]+", number):
         raise BuildError(f"{where}: expected a code cell with a number like '1.1', came a {kind} cell with {number!r}")
     return f"ex-{number.replace('.', '-')}" + ("-check" if check else "")
@@ -307,19 +311,35 @@ def kernel_env(root: Path, home: Path) -> dict[str, str]:
 
 
 def background() -> set[str]:
-    """Threads and asyncio tasks that are at work in this process; asked inside the kernel.
+    """Threads and asyncio tasks that are at work in this process; asked inside the kernel."""
+    threads = {f"thread {thread.name!r} ({thread.ident})" for thread in threading.enumerate() if _at_work(thread)}
+    return threads | _tasks()
 
-    An idle worker of a thread pool waits for work and can't print, so it does not count.
+
+def _at_work(thread: threading.Thread) -> bool:
+    """Whether a thread runs something: the idle worker of a pool waits for work and can't print.
+
+    A worker that has just delivered its result gets a moment to return to its waiting place.
     """
-    frames = sys._current_frames()
-    idle = ("concurrent/futures/thread.py", "anyio/_backends/_asyncio.py")
-    at_work = set()
-    for thread in threading.enumerate():
-        frame = frames.get(thread.ident or 0)
-        pool = frame is not None and frame.f_code.co_filename.replace(os.sep, "/").endswith(idle)
-        if not pool and not thread.name.startswith("AnyIO worker"):
-            at_work.add(f"thread {thread.name!r} ({thread.ident})")
-    return at_work | _tasks()
+    for _ in range(10):
+        frame = sys._current_frames().get(thread.ident or 0)
+        if frame is None or thread.name.startswith("AnyIO worker"):
+            return False
+        if not _in_pool(frame):
+            return True
+        if frame.f_code.co_name == "_worker":
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _in_pool(frame: FrameType | None) -> bool:
+    """Whether a stack belongs to a worker of `concurrent.futures`."""
+    while frame is not None:
+        if frame.f_code.co_name == "_worker" and frame.f_globals.get("__name__") == "concurrent.futures.thread":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _tasks() -> set[str]:
@@ -331,26 +351,6 @@ def _tasks() -> set[str]:
     return {f"task {getattr(task.get_coro(), '__qualname__', task.get_name())}" for task in tasks}
 
 
-class Transcript:
-    """Listens to what a kernel publishes and keeps the outputs that come after their cell has ended.
-
-    A cell's messages lie between `busy` and `idle`, and each names the request it belongs to: an output whose request
-    is no longer open is late.
-    """
-
-    def __init__(self) -> None:
-        self.open: set[str] = set()
-        self.late: list[tuple[str, str]] = []  # request, what it put out
-
-    def note(self, message: Mapping[str, Any]) -> None:
-        """Takes one message of the iopub channel."""
-        parent, content = message["parent_header"].get("msg_id", ""), message["content"]
-        if message["msg_type"] == "status":
-            {"busy": self.open.add, "idle": self.open.discard}.get(content["execution_state"], str)(parent)
-        elif message["msg_type"] in ("stream", "display_data", "execute_result", "error") and parent not in self.open:
-            self.late.append((parent, str(content.get("text") or content.get("data") or content.get("evalue"))))
-
-
 async def execute(made: dict[str, Any], label: str, root: Path, timeout: int) -> None:
     """Runs all cells of a notebook in a fresh kernel, in the notebook's folder, and puts the outputs in."""
     from nbclient import NotebookClient
@@ -358,9 +358,14 @@ async def execute(made: dict[str, Any], label: str, root: Path, timeout: int) ->
 
     folder = (root / label).parent
     folder.mkdir(parents=True, exist_ok=True)
-    node = from_dict(made)  # type: ignore[no-untyped-call]
+    node = from_dict(made)
     client = NotebookClient(
-        node, timeout=timeout, coalesce_streams=True, record_timing=False, store_widget_state=False
+        node,
+        timeout=timeout,
+        coalesce_streams=True,
+        record_timing=False,
+        store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # else each kernel warns that loopback is not encrypted
     )
     client.create_kernel_manager()
     with tempfile.TemporaryDirectory(prefix="course-build-") as home:
@@ -376,26 +381,25 @@ async def execute(made: dict[str, Any], label: str, root: Path, timeout: int) ->
 
 
 async def _run_cells(client: Any, label: str) -> None:
-    """Runs the cells one by one; the first that fails, or talks after its end, ends the build."""
-    transcript, requests = Transcript(), {}
-    get, send = client.kc.iopub_channel.get_msg, client.kc.execute
+    """Runs the cells one by one; the first that fails, or leaves something at work, ends the build.
 
-    async def listened(*args: Any, **options: Any) -> Any:
-        message = await get(*args, **options)
-        transcript.note(message)
-        return message
-
-    client.kc.iopub_channel.get_msg = listened
-    before = await _background(client)
+    A live cell may: it starts a server that later cells talk to. By the end everything must be closed.
+    """
+    begin = found = await _background(client)
     for index, cell in enumerate(client.nb.cells):
-        client.kc.execute = lambda *args, cell=cell, **options: requests.setdefault(send(*args, **options), cell.id)
+        if cell.cell_type != "code":
+            continue
         await _run_cell(client, index, label)
-    client.kc.execute = send
-    after = await _background(client)
-    for request, text in transcript.late:
-        raise BuildError(f"{label} cell {requests.get(request, '?')}: put out {text!r:.80} after it had ended; join it")
-    if left := sorted(after - before):
-        raise BuildError(f"{label}: still at work after the last cell: {', '.join(left)}; join, await or close it")
+        now = await _background(client)
+        if "live" not in cell.metadata.get("tags", ()):
+            _refuse_leftover(now - found, f"{label} cell {cell.id}")
+        found = now
+    _refuse_leftover(found - begin, f"{label}, after its last cell")
+
+
+def _refuse_leftover(left: set[str], where: str) -> None:
+    if left:
+        raise BuildError(f"{where}: still at work: {', '.join(sorted(left))}; join, await or close it")
 
 
 async def _run_cell(client: Any, index: int, label: str) -> None:
@@ -423,8 +427,6 @@ async def _background(client: Any) -> set[str]:
     answer = reply["content"]["user_expressions"]["at_work"]
     if answer["status"] != "ok":
         raise BuildError(f"the kernel can't import course_utils.build: {answer['ename']}: {answer['evalue']}")
-    import ast
-
     return set(ast.literal_eval(answer["data"]["text/plain"]))
 
 
@@ -449,7 +451,8 @@ def normalise(made: dict[str, Any], label: str) -> None:
         count += 1
         cell["execution_count"] = count
         live = "live" in cell["metadata"].get("tags", ())
-        cell["outputs"] = [] if live else [_normal_output(out, count, f"{label} cell {cell['id']}") for out in cell["outputs"]]
+        outputs = () if live else cell["outputs"]
+        cell["outputs"] = [_normal_output(output, count, f"{label} cell {cell['id']}") for output in outputs]
 
 
 def _normal_output(output: dict[str, Any], count: int, where: str) -> dict[str, Any]:
@@ -467,9 +470,9 @@ def serialise(made: dict[str, Any]) -> str:
     """The bytes of a notebook, as Jupyter writes them."""
     import nbformat
 
-    node = nbformat.from_dict(made)  # type: ignore[no-untyped-call]
+    node = nbformat.from_dict(made)
     nbformat.validate(node)
-    return nbformat.writes(node, version=4) + "\n"  # type: ignore[no-any-return,no-untyped-call]
+    return nbformat.writes(node, version=4) + "\n"  # type: ignore[no-any-return]
 
 
 # ---------------------------------------------------------------------------------------------------- the whole course
@@ -564,7 +567,8 @@ def difference(stored: str, built: str) -> str:
         old, new = json.loads(stored)["cells"], json.loads(built)["cells"]
     except (ValueError, KeyError, TypeError):
         return "the stored file is not a notebook (a merge conflict?)"
-    for before, after in zip_longest(old, new, fillvalue={}):
+    nothing: dict[str, Any] = {}
+    for before, after in zip_longest(old, new, fillvalue=nothing):
         for was, now in zip_longest(_lines(before), _lines(after), fillvalue=""):
             if was != now:
                 return f"cell {(after or before).get('id')}: stored {_around(was, now)}, built {_around(now, was)}"

@@ -62,6 +62,12 @@ def arrivals(timeline: Timeline) -> list[float]:
     return times
 
 
+def token_arrivals(timeline: Timeline) -> list[float]:
+    """When each token arrived: those of a unary answer all at once, at its end; a chunk with text counts as one."""
+    times = arrivals(timeline)
+    return times if timeline.streamed else times * timeline.tokens
+
+
 def gaps(timeline: Timeline) -> list[float]:
     """The time between successive chunks with text."""
     times = arrivals(timeline)

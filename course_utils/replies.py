@@ -21,7 +21,7 @@ DEFAULT = (
     "and that is what this course is about."
 )
 
-_TOKEN = re.compile(r"\s?\w{1,7}|\s?[^\w\s]|\s")
+_TOKEN = re.compile(r"\s?\w{1,6}|\s?[^\w\s]|\s")
 
 
 def reply_to(prompt: str) -> str:

@@ -1,0 +1,38 @@
+"""``python -m course_utils COMMAND``: everything the course can be told from a command line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "lab": ("lab", "open JupyterLab on the start page"),
+    "serve": ("serve", "run the mock LLM server on a port of this machine"),
+    "doctor": ("commands", "say what is missing on this machine, if anything"),
+    "progress": ("commands", "list the exercises with their outcomes"),
+    "reset": ("commands", "put the starter of one exercise back: reset 1.1"),
+    "build": ("build", "make the notebooks from source/; --check compares only"),
+    "lint": ("lint", "check the shape of the notebooks"),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if argv[0] not in COMMANDS:
+        print(f"there is no command {argv[0]!r}\n{usage()}", file=sys.stderr)
+        return 2
+    module = importlib.import_module(f"course_utils.{COMMANDS[argv[0]][0]}")
+    run = module.main if COMMANDS[argv[0]][0] == argv[0] else getattr(module, argv[0])
+    return run(list(argv[1:])) or 0
+
+
+def usage() -> str:
+    lines = [f"  {name:<10}{help}" for name, (_, help) in COMMANDS.items()]
+    return "\n".join(["usage: python3 start.py COMMAND [OPTIONS]", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

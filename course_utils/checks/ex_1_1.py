@@ -1,0 +1,246 @@
+"""Exercise 1.1: measure the first visible text and the end of a stream."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from course_utils.checks.exercise import Exercise, NotYet
+from course_utils.checks.subject import Raised, Subject
+from course_utils.clock import VirtualClock
+from course_utils.frames import Frame, Frames
+from course_utils.mock import MockServer
+from course_utils.pace import Pace
+
+REPLY = "Streaming shows the first words while the rest is still being made."
+PACE = Pace(headers=0.25, ttft=1.0, itl=0.125)
+TAIL = 0.5
+
+
+def _late_tail(frames: Frames) -> list[Frame]:
+    """The finish reason and what follows come later than the last text, as they may."""
+    last = max(index for index, frame in enumerate(frames) if frame.tokens)
+    return [replace(frame, at=frame.at + TAIL) if index > last else frame for index, frame in enumerate(frames)]
+
+
+def _ask(answer: Subject, *, usage: bool) -> tuple[Any, float, float]:
+    """Let the answer measure one stream; its result, and the true times of first and last text."""
+    mock = MockServer(REPLY, pace=PACE, faults=[_late_tail], clock=VirtualClock(start=64.0))
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if usage else {}
+    question: list[Any] = [{"role": "user", "content": "Why stream?"}]
+    with mock.client() as client:
+
+        def send() -> Any:
+            return client.chat.completions.create(model=mock.model, messages=question, stream=True, **options)
+
+        got = answer.call(send, mock.clock.now)
+    if not len(mock.ledger):
+        raise NotYet("The server has seen no request. Call send() to ask it, and loop over what that returns.", got=got)
+    entry = mock.ledger[0]
+    return got, entry.token_times[0] - entry.arrived, entry.token_times[-1] - entry.arrived
+
+
+def check(answer: Subject) -> None:
+    got, first, end = _ask(answer, usage=False)
+    _judge(got, first, end)
+    try:
+        got, first, end = _ask(answer, usage=True)
+    except Raised as raised:
+        raise NotYet(
+            "One chunk has no choices. Which one, and why? It carries the usage and comes last, if it was asked for.",
+            given="the same stream, with a usage chunk", got=str(raised), expected=[first, end, REPLY],
+        ) from None
+    _judge(got, first, end)
+
+
+def _judge(got: Any, first: float, end: float) -> None:
+    facts: dict[str, Any] = {
+        "given": f"text from {first} s to {end} s after the request, role chunk at {PACE.headers} s",
+        "got": got,
+        "expected": [first, end, REPLY],
+    }
+    if not (isinstance(got, list) and len(got) == 3 and isinstance(got[2], str) and all(map(_number, got[:2]))):
+        raise NotYet("Return three things: first_visible and end in seconds, and the text.", **facts)
+    why = _time_trouble(got[0], got[1], first, end)
+    if why:
+        raise NotYet(why, **facts)
+    if got[2] != REPLY:
+        raise NotYet(f"The server sent {len(REPLY)} characters, you returned {len(got[2])}.", **facts)
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _time_trouble(got_first: float, got_end: float, first: float, end: float) -> str:
+    """The misconception behind a pair of times, or nothing if they are right."""
+    if _same(got_first, first) and _same(got_end, end):
+        return ""
+    if _same(got_first, first * 1000):
+        return "Your unit is milliseconds; the times here are seconds."
+    if got_first > 60:
+        return "That is what the clock showed, not how long the user waited. Subtract the moment the request was sent."
+    if abs(got_first) < 0.01:
+        return "Your clock is not the one you were given: measure with clock(), not with the time module."
+    if _same(got_first, PACE.headers):
+        return "The first chunk carries a role and no text. Would a reader see anything?"
+    if _same(got_first, got_end):
+        return "All your timestamps are the same. When did your loop start to run?"
+    if _same(got_first, first - PACE.headers):
+        return "Your stopwatch starts when the server has already answered. When does the user start waiting?"
+    if _same(got_first, first) and got_end > end:
+        return "Your end is when the stream closed. The last text was there earlier: which chunk did you time?"
+    if _same(got_first, end):
+        return "You kept overwriting the first time; it is the time of the last text now."
+    return "Your times are off. Print clock() at each chunk with text, and compare."
+
+
+def _same(left: float, right: float) -> bool:
+    return abs(left - right) < 1e-6
+
+
+EXERCISE = Exercise(
+    id="1.1",
+    title="first_and_last",
+    function="first_and_last",
+    minutes=10,
+    points=2,
+    core=True,
+    hints=(
+        "Look at what happens before the first text: a request leaves, headers come back, a chunk arrives. "
+        "Which of these does the user wait for?",
+        "Read clock() once before send(), then again for each chunk that has text. "
+        "A chunk may have no choices, and its text may be empty or None.",
+        "Keep two variables, first = None and end = None. For each text: if first is None, set it; always set end; "
+        "and add the text to a list that you join at the end.",
+    ),
+    reason="The stopwatch starts before the request, because that is when the user starts to wait; a chunk counts only "
+    "if it carries text; and choices may be empty, so it is tested before it is indexed.",
+    check=check,
+)
+
+
+@EXERCISE.wrong("starts the clock after the request", says="already answered")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    stream = send()
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("takes the role chunk for the first text", says="carries a role and no text")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        first = clock() - sent if first is None else first
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("collects the stream before it measures", says="timestamps are the same")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in list(send()):
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("keeps only the last piece of text", says="characters, you returned")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            first = end if first is None else first
+            text = chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("indexes choices without looking", says="no choices")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        if chunk.choices[0].delta.content:
+            end = clock() - sent
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("returns milliseconds", says="milliseconds")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = (clock() - sent) * 1000
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("uses a clock of its own", says="not the one you were given")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = time.perf_counter(), None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = time.perf_counter() - sent
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("takes the close of the stream for the end", says="when the stream closed")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, text = clock(), None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            first = clock() - sent if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, clock() - sent, text
+
+
+@EXERCISE.wrong("reports what the clock shows", says="what the clock showed")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    first, end, text = None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock()
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.right
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent = clock()
+    seen = []
+    with send() as stream:
+        for chunk in stream:
+            for choice in chunk.choices:
+                if choice.delta.content:
+                    seen.append((clock() - sent, choice.delta.content))
+    return seen[0][0], seen[-1][0], "".join(piece for _, piece in seen)
+
+
+@EXERCISE.right
+def _(send, clock):  # type: ignore[no-untyped-def]
+    start = clock()
+
+    def pieces():  # type: ignore[no-untyped-def]
+        for chunk in send():
+            text = chunk.choices[0].delta.content if chunk.choices else None
+            if text:
+                yield clock() - start, text
+
+    times, texts = zip(*pieces(), strict=True)
+    return [min(times), max(times), "".join(texts)]

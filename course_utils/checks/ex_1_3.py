@@ -1,0 +1,179 @@
+"""Exercise 1.3: tell a stream from an imitation by its timestamps."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from course_utils.checks.exercise import Exercise, NotYet
+from course_utils.checks.subject import Subject
+
+ANSWERS = ("streamed", "buffered", "clumped", "unknown")
+
+
+def _steady(count: int = 40) -> list[float]:
+    return [0.5 + 0.1 * index for index in range(count)]
+
+
+def _at_the_end(count: int = 40) -> list[float]:
+    return [4.5 + 0.002 * index for index in range(count)]
+
+
+def _bunches(bunches: int = 8, size: int = 5) -> list[float]:
+    return [0.5 + 0.5 * bunch + 0.001 * index for bunch in range(bunches) for index in range(size)]
+
+
+def _stalled() -> list[float]:
+    return [at + (6.0 if index >= 25 else 0.0) for index, at in enumerate(_steady())]
+
+
+def _jittered(seed: int) -> list[float]:
+    draw = random.Random(seed)
+    at, times = 0.8, []
+    for _ in range(40):
+        times.append(round(at, 4))
+        at += 0.1 * draw.uniform(0.4, 1.6)
+    return times
+
+
+def _faster(times: list[float], factor: float) -> list[float]:
+    return [round(at / factor, 6) for at in times]
+
+
+def check(answer: Subject) -> None:
+    _expect(answer, "streamed", _steady(), "One piece every 0.1 s from 0.5 s on: this is what streaming looks like.")
+    _expect(answer, "buffered", _at_the_end(), "How many moments do your chunks have? All of these came within 0.08 s, after 4.5 s of nothing.")
+    _expect(answer, "clumped", _bunches(), "Two gaps of 0 and one of 1 s have the same mean as three of 0.33 s: these pieces come in bunches.")
+    for factor in (10, 0.1):
+        why = f"Speed x{factor:g} changed your verdict. A fast stream is still a stream: compare gaps with each other, not with a fixed time."
+        for label, make in (("streamed", _steady), ("buffered", _at_the_end), ("clumped", _bunches)):
+            _expect(answer, label, _faster(make(), factor), why)
+    for few in ([], [0.8], [0.8, 0.8], [0.5, 0.6, 0.7]):
+        _expect(answer, "unknown", few, "Too little evidence should be its own answer: with fewer than four pieces say 'unknown'.")
+    _expect(answer, "streamed", _stalled(), "One long wait is a stall, not bunches. Is it periodic?")
+    for seed in range(5):
+        _expect(answer, "streamed", _jittered(seed), "These gaps vary as gaps do, but the pieces come one by one.")
+    _expect(answer, "streamed", [30 + 0.1 * index for index in range(60)], "A late start is not a buffer: after the wait the pieces came one by one for 6 s.")
+
+
+def _expect(answer: Subject, label: str, times: list[float], why: str) -> None:
+    got = answer.call(list(times))
+    facts: dict[str, Any] = {"given": _shown(times), "got": got, "expected": label}
+    if got not in ANSWERS:
+        raise NotYet(f"Return one of {', '.join(map(repr, ANSWERS))}.", **facts)
+    if got != label:
+        raise NotYet(why, **facts)
+
+
+def _shown(times: list[float]) -> str:
+    some = [round(at, 4) for at in times[:7]]
+    return f"arrivals={some}" if len(times) <= 7 else f"{len(times)} arrivals: {str(some)[:-1]}, ... {round(times[-1], 4)}]"
+
+
+EXERCISE = Exercise(
+    id="1.3",
+    title="classify",
+    function="classify",
+    minutes=15,
+    points=3,
+    core=False,
+    hints=(
+        "Draw the arrivals of the three kinds as strokes on a line. What do you see that a count of chunks does not tell?",
+        "First ask whether there is enough evidence, then whether everything came in one moment. Only then look at bunches: "
+        "a gap starts a new bunch if it is not small compared with the mean gap.",
+        "span = last - first. 'buffered' if span is at most a twentieth of the last arrival. Else count the gaps above a tenth "
+        "of the mean gap; with one more that is the number of bunches. Many bunches of one piece each are a stream.",
+    ),
+    reason="A stream is known by its moments, not by its chunks. All limits compare times with times, so the verdict does "
+    "not depend on how fast the model is; and a single stall makes two bunches, which is why clumping needs three.",
+    check=check,
+)
+
+
+def _reference(
+    few: int = 4, moment: Callable[[list[float]], bool] | None = None, small: Callable[[float], float] | None = None,
+    bunches: int = 3,
+) -> Callable[[list[float]], str]:
+    """The reference with one part exchanged, for the wrong answers below."""
+
+    def classify(arrivals: list[float]) -> str:
+        if len(arrivals) < few:
+            return "unknown"
+        span = arrivals[-1] - arrivals[0]
+        if moment(arrivals) if moment else span <= arrivals[-1] / 20:
+            return "buffered"
+        mean = span / (len(arrivals) - 1)
+        limit = small(mean) if small else mean / 10
+        found = 1 + sum(b - a > limit for a, b in zip(arrivals, arrivals[1:], strict=False))
+        return "clumped" if bunches <= found <= len(arrivals) / 2 else "streamed"
+
+    return classify
+
+
+EXERCISE.wrong("counts chunks instead of moments", says="How many moments")(
+    _reference(moment=lambda arrivals: len(arrivals) == 1)
+)
+EXERCISE.wrong("has a fixed limit for one moment", says="changed your verdict")(
+    _reference(moment=lambda arrivals: arrivals[-1] - arrivals[0] < 0.5)
+)
+EXERCISE.wrong("has a fixed limit for a bunch", says="changed your verdict")(_reference(small=lambda mean: 0.05))
+EXERCISE.wrong("decides with too few pieces", says="Too little evidence")(_reference(few=2))
+EXERCISE.wrong("takes a late start for a buffer", says="A late start is not a buffer")(
+    _reference(moment=lambda arrivals: arrivals[-1] - arrivals[0] <= arrivals[-1] / 5)
+)
+
+
+@EXERCISE.wrong("looks at the mean gap only", says="same mean")
+def _(arrivals):  # type: ignore[no-untyped-def]
+    if len(arrivals) < 4:
+        return "unknown"
+    mean = (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1)
+    return "buffered" if mean < arrivals[-1] / 1000 else "streamed"
+
+
+@EXERCISE.wrong("takes one stall for bunches", says="Is it periodic")
+def _(arrivals):  # type: ignore[no-untyped-def]
+    if len(arrivals) < 4:
+        return "unknown"
+    gaps = sorted(b - a for a, b in zip(arrivals, arrivals[1:], strict=False))
+    if arrivals[-1] - arrivals[0] <= arrivals[-1] / 20:
+        return "buffered"
+    return "clumped" if gaps[-1] > 5 * gaps[len(gaps) // 2] else "streamed"
+
+
+@EXERCISE.wrong("answers yes or no", says="Return one of")
+def _(arrivals):  # type: ignore[no-untyped-def]
+    return len(set(arrivals)) > 1
+
+
+@EXERCISE.right
+def _(arrivals):  # type: ignore[no-untyped-def]
+    if len(arrivals) <= 3:
+        return "unknown"
+    first, last = arrivals[0], arrivals[-1]
+    if (last - first) / last < 0.06:
+        return "buffered"
+    bunches = [[first]]
+    for at in arrivals[1:]:
+        if at - bunches[-1][-1] < (last - first) / len(arrivals) / 8:
+            bunches[-1].append(at)
+        else:
+            bunches.append([at])
+    crowded = sum(len(bunch) > 1 for bunch in bunches)
+    return "clumped" if crowded >= 3 and crowded > len(bunches) / 2 else "streamed"
+
+
+@EXERCISE.right
+def _(arrivals):  # type: ignore[no-untyped-def]
+    from statistics import quantiles
+
+    if len(arrivals) < 4:
+        return "unknown"
+    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    if sum(gaps) < 0.05 * arrivals[-1]:
+        return "buffered"
+    # In bunches nearly all the time is spent in few gaps, yet in more than one.
+    lower, median, _ = quantiles(gaps, n=4)
+    big = [gap for gap in gaps if gap > 10 * median]
+    return "clumped" if len(big) > 1 and sum(big) > 0.8 * sum(gaps) else "streamed"

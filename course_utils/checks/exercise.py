@@ -1,0 +1,97 @@
+"""What one exercise consists of, and how an answer is judged."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from course_utils.checks.subject import NotAttempted, Raised, Subject
+from course_utils.checks.verdict import Verdict
+
+Answer = Callable[..., Any]
+A = TypeVar("A", bound=Answer)
+
+
+class NotYet(Exception):
+    """Raised by a check that refuses an answer: what was given, what came, what was expected, and why."""
+
+    def __init__(self, why: str, *, given: str = "", got: Any = None, expected: Any = None) -> None:
+        super().__init__(why)
+        self.why, self.given, self.got, self.expected = why, given, got, expected
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """An answer that must be refused, with words that must stand in the message it gets."""
+
+    name: str
+    says: str
+    answer: Answer
+
+
+@dataclass
+class Exercise:
+    """An exercise without its text, which stands in ``source/exercises``.
+
+    ``function`` is the name the learner defines; ``check`` takes a `Subject` and raises `NotYet` or returns.
+    ``reason`` is told with the reference solution. Minutes come in steps of five.
+    """
+
+    id: str
+    title: str
+    function: str
+    minutes: int
+    points: int
+    core: bool
+    hints: tuple[str, str, str]
+    reason: str
+    check: Callable[[Subject], None]
+    wrong_answers: list[WrongAnswer] = field(default_factory=list)
+    right_answers: list[Answer] = field(default_factory=list)
+
+    def wrong(self, name: str, says: str) -> Callable[[A], A]:
+        """Decorator: this answer must be refused, with ``says`` in the message."""
+
+        def keep(answer: A) -> A:
+            self.wrong_answers.append(WrongAnswer(name, says, answer))
+            return answer
+
+        return keep
+
+    def right(self, answer: A) -> A:
+        """Decorator: this answer, written differently from the reference, must pass."""
+        self.right_answers.append(answer)
+        return answer
+
+    def judge(self, answer: Any) -> Verdict:
+        """The verdict on ``answer``; never raises, apart from an interrupt by the learner."""
+        try:
+            self.check(Subject(answer))
+        except NotYet as no:
+            return Verdict(self.id, "not_yet", no.why, no.given, _shown(no.got), _shown(no.expected))
+        except NotAttempted as untouched:
+            return Verdict(self.id, "not_attempted", str(untouched))
+        except Raised as raised:
+            return Verdict(self.id, "raised", str(raised), given=raised.where)
+        except Exception as error:  # whatever is left is a fault of the check, which must not cost the learner anything
+            return Verdict(self.id, "could_not_check", _our_fault(error))
+        return Verdict(self.id, "passed", f"{self.title}: {_points(self.points)}")
+
+
+def _points(points: int) -> str:
+    return f"{points} point{'' if points == 1 else 's'}"
+
+
+def _shown(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+def _our_fault(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"The check itself failed ({type(error).__name__}: {error}, in {last.name}). "
+        "That is our fault and counts for nothing; please report it."
+    )

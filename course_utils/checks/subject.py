@@ -1,0 +1,122 @@
+"""The learner's function as a check sees it: something to call with plain data, iterators and callbacks.
+
+A check never touches what the function is made of. It hands over plain values, iterators and callables of its own, and
+gets plain values back, so the same check can later drive a function that lives in another process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+LIMIT = 10.0
+"""Real seconds one call may take before it is stopped; checks run in virtual time, so right answers need far less."""
+
+MAX_ITEMS = 100_000
+"""Items a check takes from an answer that yields; more means it does not end."""
+
+
+class NotAttempted(Exception):
+    """There is nothing to judge yet."""
+
+
+class Raised(Exception):
+    """The learner's code raised ``error``; ``kind`` is the name of its type, ``where`` the learner's own lines."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.error, self.kind, self.where = error, type(error).__name__, _their_lines(error)
+
+
+class TookTooLong(BaseException):
+    """Breaks into a call that does not return; not an Exception, so the learner's `except Exception` lets it through."""
+
+
+class NotPlain(Exception):
+    """The answer is no plain value, so nobody can tell what it equals."""
+
+
+class Subject:
+    """Wraps what the learner handed to ``check``."""
+
+    def __init__(self, function: Any) -> None:
+        if function is None or function is Ellipsis:
+            raise NotAttempted("nothing to check yet: hand over your function")
+        if not callable(function):
+            raise Raised(TypeError(f"expected a function, got {type(function).__name__}: pass it without parentheses"))
+        self._function: Callable[..., Any] = function
+
+    def call(self, *args: Any) -> Any:
+        """Call it; the plain value it returns. Tuples come back as lists, as they would from another process."""
+        with _theirs():
+            return plain(self._function(*args))
+
+    def iterate(self, *args: Any) -> Iterator[Any]:
+        """Call it and take what it yields, one item at a time; the caller sees when each comes."""
+        with _theirs():
+            items = iter(self._function(*args))
+        for _ in range(MAX_ITEMS):
+            with _theirs():
+                try:
+                    item = plain(next(items))
+                except StopIteration:
+                    return
+            yield item
+        raise Raised(RuntimeError(f"it yielded {MAX_ITEMS} items and did not stop"))
+
+
+def plain(value: Any) -> Any:
+    """``value`` if it is made of exact plain types; raises `NotPlain` for anything that could pretend to be equal."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if type(value) in (list, tuple):
+        return [plain(item) for item in value]
+    if type(value) is dict:
+        return {plain(key): plain(item) for key, item in value.items()}
+    raise NotPlain(f"expected plain numbers, texts, lists, tuples or dicts, got {type(value).__name__}")
+
+
+@contextlib.contextmanager
+def _theirs() -> Iterator[None]:
+    """Run the learner's code: what it raises becomes `Raised`, the starter's own error `NotAttempted`."""
+    try:
+        with _time_limit(LIMIT):
+            yield
+    except NotImplementedError:
+        raise NotAttempted("the starter is still as it was: write your code in place of the last line") from None
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except TookTooLong:
+        raise Raised(TimeoutError(f"it did not come back within {LIMIT:g} s: does a loop wait for ever?")) from None
+    except BaseException as error:  # SystemExit and the like are the learner's too, and must not end the kernel
+        raise Raised(error) from error
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt the body after ``seconds``, where the system has such a timer and this is the main thread."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _their_lines(error: BaseException) -> str:
+    """The traceback cut down to the learner's lines: function and source, without paths or our frames."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if "course_utils" not in frame.filename and "site-packages" not in frame.filename]
+    return "; ".join(f"line {frame.lineno} in {frame.name}: {frame.line}" for frame in theirs)

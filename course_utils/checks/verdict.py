@@ -1,0 +1,57 @@
+"""A verdict: one of five outcomes, and what it says to the learner in text and in HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+OUTCOMES = {
+    "passed": ("✔", "passed", "#1d6b35"),
+    "not_yet": ("✘", "not yet", "#a34700"),
+    "not_attempted": ("○", "not attempted", "#5b6470"),
+    "raised": ("▲", "your code raised an error", "#a34700"),
+    "could_not_check": ("?", "could not check", "#6b2d86"),
+}
+"""Code: (sign, words, colour). The sign and the words carry the meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``outcome`` is one of `OUTCOMES`; ``given``, ``got`` and ``expected`` may be empty."""
+
+    exercise: str
+    outcome: str
+    message: str
+    given: str = ""
+    got: str = ""
+    expected: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == "passed"
+
+    def _details(self) -> list[tuple[str, str]]:
+        label = "where" if self.outcome == "raised" else "given"
+        rows = [(label, self.given), ("expected", self.expected), ("got", self.got)]
+        return [(name, text) for name, text in rows if text]
+
+    def __repr__(self) -> str:
+        sign, words, _ = OUTCOMES[self.outcome]
+        lines = [f"{sign} {self.exercise} {words}: {self.message}"]
+        lines += [f"  {name + ':':<10}{text}" for name, text in self._details()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """A box with a ground of its own, so it reads the same in light and dark."""
+        sign, words, colour = OUTCOMES[self.outcome]
+        rows = "".join(
+            f'<tr><td style="text-align:left;padding-right:1em;color:#5b6470">{name}</td>'
+            f'<td style="text-align:left"><code style="color:#1b1f24;background:transparent">{escape(text)}</code></td></tr>'
+            for name, text in self._details()
+        )
+        table = f'<table style="color:#1b1f24;background:#fff">{rows}</table>' if rows else ""
+        return (
+            f'<div style="background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-left:6px solid {colour};'
+            f'padding:.5em .9em;border-radius:4px;max-width:52em"><b style="color:{colour}">{sign} {self.exercise} {words}'
+            f"</b><br>{escape(self.message)}{table}</div>"
+        )

@@ -1,0 +1,128 @@
+"""The words of the notebooks: check, hint, solution, predict, reveal, progress, reset. None of them raises."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from course_utils import work
+from course_utils.checks import exercise, exercises
+from course_utils.checks.exercise import Exercise
+from course_utils.checks.verdict import OUTCOMES, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Some lines for the learner, shown as they are."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return (
+            '<div style="background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-radius:4px;padding:.5em .9em;'
+            f'max-width:52em;white-space:pre-wrap">{escape(self.text)}</div>'
+        )
+
+
+def check(id: str, answer: Any = None) -> Verdict:
+    """Judge ``answer``, the function of exercise ``id``: ``check("1.1", first_and_last)``. Remembered in `progress`."""
+    try:
+        verdict = exercise(id).judge(answer)
+    except KeyError as error:
+        return Verdict(str(id), "could_not_check", f"{error.args[0]}. Is the number right?")
+    if work.remembered()["outcomes"].get(id) != "passed":
+        work.remember("outcomes", id, verdict.outcome)
+    return verdict
+
+
+def hint(id: str, level: int | None = None) -> Note:
+    """The next hint of an exercise: where to look, then the idea, then the last line but one; or the level asked for."""
+    known = _find(id)
+    if isinstance(known, Note):
+        return known
+    taken = work.remembered()["hints"].get(id, 0)
+    wanted = min(taken + 1, 3) if level is None else level
+    if wanted not in (1, 2, 3):
+        return Note(f"hints have levels 1, 2 and 3, got {level!r}")
+    work.remember("hints", id, max(taken, wanted))
+    return Note(f"Hint {wanted} of 3 for {id}: {known.hints[wanted - 1]}")
+
+
+def solution(id: str) -> Note:
+    """The reference solution with its reason, once the exercise is passed."""
+    known = _find(id)
+    if isinstance(known, Note):
+        return known
+    if work.remembered()["outcomes"].get(id) != "passed":
+        return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
+    code = _reference(id)
+    return Note(f"{known.reason}\n\n{code}" if code else f"{known.reason}\n\n(This edition of the course has no solutions.)")
+
+
+def predict(id: str, value: Any = ...) -> Note:
+    """Write down what you expect before you run: ``predict("1.a", 3.5)``. `reveal` shows it beside the result."""
+    if value is ...:
+        return Note("No prediction yet. Put your number in place of the dots and run this cell again.")
+    try:
+        json.dumps(value)
+    except TypeError:
+        return Note(f"A prediction is a number or a text, got {type(value).__name__}.")
+    work.remember("predictions", id, value)
+    return Note(f"Your prediction: {value}")
+
+
+def reveal(id: str, actual: Any, unit: str = "") -> Note:
+    """What came, beside what was predicted."""
+    guess = work.remembered()["predictions"].get(id, "none")
+    shown = f"{actual:g}" if isinstance(actual, float) else str(actual)
+    return Note(f"Measured: {shown}{' ' + unit if unit else ''}. Your prediction: {guess}.")
+
+
+def progress() -> Note:
+    """All exercises of the course with their outcomes and points."""
+    state = work.remembered()
+    rows = [_row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0)) for id, known in exercises().items()]
+    won = sum(known.points for id, known in exercises().items() if state["outcomes"].get(id) == "passed")
+    total = sum(known.points for known in exercises().values())
+    return Note("\n".join([*rows, f"{won} of {total} points"]))
+
+
+def _row(known: Exercise, outcome: str, hints: int) -> str:
+    sign, words, _ = OUTCOMES[outcome]
+    part = "core" if known.core else "further"
+    taken = f", {hints} hint{'s' if hints > 1 else ''}" if hints else ""
+    return f"{sign} {known.id} {known.title:<16}{part:<9}{known.minutes:>3} min  {known.points} points  {words}{taken}"
+
+
+def reset(id: str) -> Note:
+    """Put the starter of one exercise back into your notebook; what you had is kept as a copy."""
+    known = _find(id)
+    if isinstance(known, Note):
+        return known
+    try:
+        notebook, backup = work.reset_exercise(id)
+    except (OSError, ValueError) as error:
+        return Note(f"Could not reset {id}: {error}")
+    return Note(f"Exercise {id} is as it was. Yours is kept in {backup}.\nNow choose File > Reload Notebook from Disk: {notebook.name}")
+
+
+def _find(id: str) -> Exercise | Note:
+    try:
+        return exercise(id)
+    except KeyError as error:
+        return Note(f"{error.args[0]}.")
+
+
+def _reference(id: str) -> str:
+    """The code of the solution cell, where this edition has it."""
+    name = f"ex-{id.replace('.', '-')}"
+    for path in sorted((work.ROOT / "solutions").glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell.get("id") == name:
+                return "".join(cell["source"])
+    return ""

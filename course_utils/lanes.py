@@ -1,0 +1,80 @@
+"""The race with a reader: one answer delivered in three ways, each read by the same person, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from course_utils import metrics
+from course_utils.clock import VirtualClock
+from course_utils.frames import Fault, hold_all
+from course_utils.ledger import Entry
+from course_utils.mock import MockServer
+from course_utils.pace import Pace
+from course_utils.plots import Figure, plot_timelines
+from course_utils.replies import SCRIPT
+from course_utils.timeline import Timeline, record
+
+TTFT = 0.5
+LANES: dict[str, tuple[bool, list[Fault]]] = {
+    "unary": (False, []),
+    "streamed": (True, []),
+    "fake stream": (True, [hold_all(release=0.002)]),
+}
+
+
+@dataclass(frozen=True)
+class Race:
+    """What each lane received, and what the server's ledger says about it."""
+
+    timelines: dict[str, Timeline]
+    ledger: dict[str, Entry]
+
+    def finished(self, lane: str) -> float:
+        """When the reader has finished in that lane, in seconds since the request."""
+        return metrics.reading(metrics.token_arrivals(self.timelines[lane]))[-1]
+
+    @property
+    def saved(self) -> float:
+        """Seconds by which the streamed lane's reader finishes before the unary lane's."""
+        return self.finished("unary") - self.finished("streamed")
+
+    def plot(self, play: bool = False) -> Figure:
+        title = f"The race with a reader of {metrics.WORDS_PER_MINUTE} words a minute"
+        return plot_timelines(self.timelines, title=title, reader=metrics.READING_SPEED, play=play)
+
+    def books(self) -> str:
+        """The ledger, a line a lane: tokens generated, and when the last one was."""
+        lines = [
+            f"{lane:<12}{entry.tokens_generated} tokens generated, the last after "
+            f"{round(entry.token_times[-1] - entry.arrived, 2):g} s"
+            for lane, entry in self.ledger.items()
+        ]
+        return "\n".join(lines)
+
+
+def race(tokens_per_second: float = 10.0, pause: float = 0.0) -> Race:
+    """Run the three lanes. ``pause`` seconds are lost after the third token; the first one comes after 0.5 s.
+
+    It takes no waiting: the lanes run on a virtual clock of their own, whatever the course's clock is.
+    """
+    if not tokens_per_second > 0:
+        raise ValueError(f"the model needs a speed above 0 tokens per second, got {tokens_per_second!r}")
+    pace = Pace(ttft=TTFT, itl=1 / tokens_per_second, pauses=((3, pause),) if pause else ())
+    runs = {lane: _run(pace, SCRIPT["story"], streamed, faults) for lane, (streamed, faults) in LANES.items()}
+    return Race({lane: run[0] for lane, run in runs.items()}, {lane: run[1] for lane, run in runs.items()})
+
+
+def deliver(pace: Pace, *, reply: str = SCRIPT["story"], streamed: bool = True, faults: Sequence[Fault] = ()) -> Timeline:
+    """The timeline of one answer at a given pace, without waiting for it."""
+    return _run(pace, reply, streamed, faults)[0]
+
+
+def _run(pace: Pace, reply: str, streamed: bool, faults: Sequence[Fault]) -> tuple[Timeline, Entry]:
+    mock = MockServer(reply, pace=pace, faults=faults, clock=VirtualClock())
+    question: list[Any] = [{"role": "user", "content": "Tell me a story"}]
+    with mock.client() as client:
+        create = client.chat.completions.create
+        timeline = record(create, model=mock.model, messages=question, stream=streamed, clock=mock.clock)
+    return timeline, mock.ledger[0]

@@ -1,0 +1,40 @@
+"""``python -m course_utils serve``: the mock on a port, for any client in any language."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+
+from course_utils.clock import RealClock
+from course_utils.mock import MockServer
+from course_utils.pace import Pace
+
+
+def main(argv: list[str]) -> int:
+    options = _parser().parse_args(argv)
+    try:
+        mock = MockServer(pace=Pace(ttft=options.ttft, itl=options.itl, headers=min(0.05, options.ttft)), clock=RealClock())
+        server = mock.serve(options.host, options.port)
+    except (OSError, ValueError) as error:
+        print(f"serve: {error}")
+        return 2
+    with server:
+        print(f"export OPENAI_BASE_URL={server.url}\nexport OPENAI_API_KEY=no-key-needed\n# Ctrl-C ends the server", flush=True)
+        _until_interrupted()
+    return 0
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="course_utils serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=0, help="port (default: a free one)")
+    parser.add_argument("--ttft", type=float, default=0.5, help="seconds to the first token")
+    parser.add_argument("--itl", type=float, default=0.05, help="seconds between tokens")
+    return parser

@@ -1,0 +1,50 @@
+"""Interactive pieces: controls that drive a picture. Each can be driven from Python too, and has a twin in code."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from course_utils.plots import Figure
+from course_utils.lanes import race
+
+
+class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Sliders for the model's speed and for a pause, and the race they make. Its twin in code: ``race(10).plot()``.
+
+    ``widget.speed.value = 50`` does what dragging the slider does; ``widget.play.click()`` what the button does.
+    """
+
+    def __init__(self) -> None:
+        wide = {"description_width": "200px"}
+        layout = ipywidgets.Layout(width="560px")
+        self.speed = ipywidgets.FloatLogSlider(
+            10, min=0.301, max=2.301, step=0.1, description="tokens per second", readout_format=".0f",
+            style=wide, layout=layout, continuous_update=False,
+        )
+        self.pause = ipywidgets.FloatSlider(
+            0, min=0, max=6, step=0.5, description="pause after the third token (s)",
+            style=wide, layout=layout, continuous_update=False,
+        )
+        self.play = ipywidgets.Button(description="Play in real time", tooltip="A dot follows each reader")
+        self.view = ipywidgets.HTML()
+        super().__init__([self.speed, self.pause, self.play, self.view])
+        self.speed.observe(self._redraw, "value")
+        self.pause.observe(self._redraw, "value")
+        self.play.on_click(lambda _: self._redraw(play=True))
+        self._redraw()
+
+    def _redraw(self, change: Any = None, play: bool = False) -> None:
+        run = race(round(self.speed.value, 6), self.pause.value)
+        self.figure: Figure = run.plot(play)
+        self.view.value = f"{self.figure.svg}<p>{escape(self.figure.reading)} Saved: {run.saved:.1f} s.</p>"
+
+    def __repr__(self) -> str:
+        return f"RaceWidget(speed={self.speed.value:g}, pause={self.pause.value:g}): {self.figure.reading}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, and beside it the still picture for wherever widgets don't live."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
