@@ -10,8 +10,20 @@ _HOME = {
     "engine": ("MODEL",),
     "frames": ("hold_all", "page_buffer"),
     "metrics": (
-        "READING_SPEED", "WORDS_PER_MINUTE", "arrivals", "e2e", "e2e_tps", "gaps", "reading", "t_headers",
-        "token_arrivals", "tpot", "ttfc", "ttft", "ttfv", "user_tps",
+        "READING_SPEED",
+        "WORDS_PER_MINUTE",
+        "arrivals",
+        "e2e",
+        "e2e_tps",
+        "gaps",
+        "reading",
+        "t_headers",
+        "token_arrivals",
+        "tpot",
+        "ttfc",
+        "ttft",
+        "ttfv",
+        "user_tps",
     ),
     "mock": ("MockServer", "connect"),
     "pace": ("Pace",),
@@ -24,7 +36,7 @@ _HOME = {
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted(_MODULE)  # noqa: PLE0605  # computed from the one list above
+__all__ = sorted(_MODULE)  # computed from the one list above
 
 
 def __getattr__(name: str) -> Any:

@@ -581,7 +581,7 @@ def _lines(cell: Mapping[str, Any]) -> list[str]:
 
 def _around(line: str, other: str) -> str:
     """The part of a line where it departs from another."""
-    at = len(os.path.commonprefix([line, other]))
+    at = next((n for n, (a, b) in enumerate(zip(line, other, strict=False)) if a != b), min(len(line), len(other)))
     begin = max(0, at - 30)
     return ("…" if begin else "") + line[begin : at + 40].strip()
 
@@ -608,6 +608,9 @@ def main(argv: Sequence[str], root: Path = ROOT, points: Points = registry_point
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the notebooks are as they were", file=sys.stderr)
+        return 130
     print("\n".join(lines) or f"{_count(root, options.names)} are up to date ({time.perf_counter() - begin:.1f} s)")
     return 1 if lines and options.check else 0
 

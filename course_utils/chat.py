@@ -124,7 +124,9 @@ def frames(request: ChatRequest, said: Said, times: Sequence[float], opened: flo
 def _tail(request: ChatRequest, said: Said) -> Iterator[bytes]:
     yield _chunk(request, said, {}, finish_reason=said.finish_reason)
     if request.include_usage:
-        yield sse.event(_dumps(_head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)}))
+        yield sse.event(
+            _dumps(_head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)})
+        )
     yield sse.event("[DONE]")
 
 
@@ -138,9 +140,11 @@ def _chunk(request: ChatRequest, said: Said, delta: dict[str, Any], finish_reaso
 
 def completion(request: ChatRequest, said: Said) -> bytes:
     """The whole answer as one JSON object."""
-    message = {"role": "assistant", "content": "".join(said.pieces), "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(said.pieces), "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
-    return _dumps(_head(request, said, "chat.completion") | {"choices": [choice], "usage": usage(request, said)}).encode()
+    return _dumps(
+        _head(request, said, "chat.completion") | {"choices": [choice], "usage": usage(request, said)}
+    ).encode()
 
 
 def usage(request: ChatRequest, said: Said) -> dict[str, int]:

@@ -70,8 +70,8 @@ def uncompared(cell: Mapping[str, Any]) -> str:
     }
     if "live" in tags:
         return "live"
-    if blinding := sorted(tags & UNCOMPARED_TAGS) + sorted(comments & UNCOMPARED_COMMENTS):
-        return blinding[0]
+    if blinding := (tags & UNCOMPARED_TAGS) | (comments & UNCOMPARED_COMMENTS):
+        return ", ".join(sorted(map(str, blinding)))
     if cell.get("execution_count") is None:
         return "never run"
     data = [set(output["data"]) for output in cell.get("outputs", ()) if "data" in output]

@@ -75,7 +75,9 @@ def mock_answers() -> Finding:
     question = "The mock model answers inside this notebook, without any network"
     mock = MockServer("yes", clock=VirtualClock())
     with mock.client() as client:
-        answer = client.chat.completions.create(model=mock.model, messages=[{"role": "user", "content": "Are you there?"}])
+        answer = client.chat.completions.create(
+            model=mock.model, messages=[{"role": "user", "content": "Are you there?"}]
+        )
     said = answer.choices[0].message.content
     return Finding(question, "" if said == "yes" else f"expected 'yes', got {said!r}; please report this")
 

@@ -50,10 +50,16 @@ def main(argv: Sequence[str]) -> int:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="start.py lab", description="Start JupyterLab on the course's start page.")
-    parser.add_argument("--port", type=int, help="port to listen on (default: a free one)")
+    parser.add_argument("--port", type=port_number, help="port to listen on (default: a free one)")
     parser.add_argument("--ip", default=LOOPBACK, help="address to listen on (default: this machine only)")
     parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     return parser.parse_args(argv)
+
+
+def port_number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
 
 
 def require_free(ip: str, port: int) -> None:
@@ -64,12 +70,12 @@ def require_free(ip: str, port: int) -> None:
             if os.name == "posix":  # elsewhere the option would let two servers share the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise CannotStart(refusal(ip, port, error)) from error
 
 
-def refusal(ip: str, port: int, error: Exception) -> str:
-    if getattr(error, "errno", None) == errno.EADDRINUSE:
+def refusal(ip: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return f"Port {port} is taken by another program: leave out --port to get a free one, or name another."
     if port:
         return f"JupyterLab cannot listen on {ip} port {port} ({error}): leave out --port and --ip to get a free one."

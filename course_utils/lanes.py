@@ -40,6 +40,17 @@ class Race:
         """Seconds by which the streamed lane's reader finishes before the unary lane's."""
         return self.finished("unary") - self.finished("streamed")
 
+    @property
+    def generation(self) -> float:
+        """Seconds from the first token to the last."""
+        streamed = self.timelines["streamed"]
+        return metrics.e2e(streamed) - metrics.ttfv(streamed)
+
+    @property
+    def reading(self) -> float:
+        """Seconds the reader needs from her first token to her last, if she never has to wait."""
+        return (self.timelines["streamed"].tokens - 1) / metrics.READING_SPEED
+
     def plot(self, play: bool = False) -> Figure:
         title = f"The race with a reader of {metrics.WORDS_PER_MINUTE} words a minute"
         return plot_timelines(self.timelines, title=title, reader=metrics.READING_SPEED, play=play)
@@ -66,7 +77,9 @@ def race(tokens_per_second: float = 10.0, pause: float = 0.0) -> Race:
     return Race({lane: run[0] for lane, run in runs.items()}, {lane: run[1] for lane, run in runs.items()})
 
 
-def deliver(pace: Pace, *, reply: str = SCRIPT["story"], streamed: bool = True, faults: Sequence[Fault] = ()) -> Timeline:
+def deliver(
+    pace: Pace, *, reply: str = SCRIPT["story"], streamed: bool = True, faults: Sequence[Fault] = ()
+) -> Timeline:
     """The timeline of one answer at a given pace, without waiting for it."""
     return _run(pace, reply, streamed, faults)[0]
 

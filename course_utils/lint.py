@@ -1,7 +1,7 @@
 """Rules that every notebook keeps, each for a reason, as pure functions over the notebook.
 
-A rule takes a `Page` and yields what it finds: a cell's id (or "" for the whole notebook) and a sentence. The shape rules
-hold for the lessons 01 to 07; the reasons stand in the rules' docstrings.
+A rule takes a `Page` and yields what it finds: a cell's id (or "" for the whole notebook) and a sentence. The shape
+rules hold for the lessons 01 to 07; the reasons stand in the rules' docstrings.
 """
 
 from __future__ import annotations
@@ -276,13 +276,10 @@ def honest_live_cells(page: Page) -> Found:
 
 def _asserts(cell: Cell) -> bool:
     try:
-        return any(isinstance(node, ast.Assert) for node in ast.walk(_parsed(cell)))
+        tree = compile(source(cell), name(cell), "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except SyntaxError:  # a magic
         return re.search(r"^\s*assert\b", source(cell), re.MULTILINE) is not None
-
-
-def _parsed(cell: Cell) -> ast.AST:
-    return compile(source(cell), name(cell), "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return any(isinstance(node, ast.Assert) for node in ast.walk(tree))
 
 
 def compared_unless_live(page: Page) -> Found:
@@ -347,7 +344,9 @@ def findings(path: str, notebook: Mapping[str, Any]) -> list[str]:
 
 def _chosen(root: Path, paths: Sequence[str]) -> list[Path]:
     """The notebooks to look at: those named, those in a named folder, or all."""
-    given = [Path(path).resolve() for path in paths] or [root / folder for folder in FOLDERS]
+    given = [Path(path).resolve() for path in paths] or [
+        root / folder for folder in FOLDERS if (root / folder).is_dir()
+    ]
     return [found for path in given for found in (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]
 
 

@@ -8,6 +8,7 @@ server reports none, the number of chunks with text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from course_utils.timeline import Timeline
 
@@ -71,7 +72,7 @@ def token_arrivals(timeline: Timeline) -> list[float]:
 def gaps(timeline: Timeline) -> list[float]:
     """The time between successive chunks with text."""
     times = arrivals(timeline)
-    return [round(later - earlier, 9) for earlier, later in zip(times, times[1:], strict=False)]
+    return [round(later - earlier, 9) for earlier, later in pairwise(times)]
 
 
 def tpot(timeline: Timeline) -> float:

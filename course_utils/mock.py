@@ -160,5 +160,3 @@ def connect(*, price: tuple[float, float] | None = None, **mock_options: Any) ->
             "offers, or unset OPENAI_BASE_URL to use the mock"
         )
     return RealEndpoint(base_url, model, price)
-
-

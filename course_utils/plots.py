@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -154,7 +155,9 @@ class _Lane:
         if end - x < 190:
             both = f"first and last text {_s(last)}" if first == last else f"first text {_s(first)}, last {_s(last)}"
             near = x > WIDTH - 250
-            return triangle + square + _text(x - 10 if near else x + 10, y - 11, both, FIRST, "end" if near else "start")
+            return (
+                triangle + square + _text(x - 10 if near else x + 10, y - 11, both, FIRST, "end" if near else "start")
+            )
         labels = _text(x + 10, y - 11, f"first text {_s(first)}", FIRST)
         return triangle + square + labels + _text(end, y - 11, f"last text {_s(last)}", LAST, "middle")
 
@@ -179,7 +182,7 @@ class _Lane:
 
 def _pauses(times: Sequence[float]) -> list[tuple[float, float]]:
     """The waits inside an answer that stand out: more than three usual gaps, and at least a second."""
-    steps = list(zip(times, times[1:], strict=False))
+    steps = list(pairwise(times))
     usual = median(end - start for start, end in steps) if steps else 0.0
     return [(start, end) for start, end in steps if end - start > max(3 * usual, 1.0)]
 

@@ -6,19 +6,19 @@ import re
 
 SCRIPT = {
     "sky": (
-        "Sunlight holds every colour. On its way down, air scatters the short blue waves much more than the "
-        "long red ones, so blue reaches your eye from every side. At sunset the path is longer."
+        "Sunlight holds every colour. On its way down, air scatters the short blue waves much more\n"
+        "than the long red ones, so blue reaches your eye from every side. At sunset the path is longer."
     ),
     "story": (
-        "A lamp keeper counted ships each night. One evening none came, so she rowed out with the lamp herself. "
+        "A lamp keeper counted ships each night. One evening none came, so she rowed out with the lamp.\n"
         "Behind the fog the whole fleet was waiting, too polite to enter in the dark."
     ),
     "haiku": "One word, then the next:\nthe page fills while you are still\nlooking for your cup.",
     "hello": "Hello! I am a mock model: every word of mine is scripted, and so is the moment it leaves.",
 }
 DEFAULT = (
-    "I am a mock model, so I can't know that. What I do know is when each of these words left the server, "
-    "and that is what this course is about."
+    "I am a mock model, so I can't know that. What I do know is when each of these words\n"
+    "left the server, and that is what this course is about."
 )
 
 _TOKEN = re.compile(r"\s?\w{1,6}|\s?[^\w\s]|\s")
@@ -33,6 +33,6 @@ def reply_to(prompt: str) -> str:
 def tokens(text: str) -> list[str]:
     """``text`` cut the way a tokenizer might: a short word with its space is one token, a long word several.
 
-    Joined again the tokens are the text, for every string. English prose gives about four tokens for three words.
+    Joined again the tokens are the text, for every string. The replies here have five tokens for four words.
     """
     return _TOKEN.findall(text)

@@ -13,13 +13,18 @@ from course_utils.pace import Pace
 def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     try:
-        mock = MockServer(pace=Pace(ttft=options.ttft, itl=options.itl, headers=min(0.05, options.ttft)), clock=RealClock())
+        mock = MockServer(
+            pace=Pace(ttft=options.ttft, itl=options.itl, headers=min(0.05, options.ttft)), clock=RealClock()
+        )
         server = mock.serve(options.host, options.port)
     except (OSError, ValueError) as error:
         print(f"serve: {error}")
         return 2
     with server:
-        print(f"export OPENAI_BASE_URL={server.url}\nexport OPENAI_API_KEY=no-key-needed\n# Ctrl-C ends the server", flush=True)
+        print(
+            f"export OPENAI_BASE_URL={server.url}\nexport OPENAI_API_KEY=no-key-needed\n# Ctrl-C ends the server",
+            flush=True,
+        )
         _until_interrupted()
     return 0
 

@@ -183,7 +183,9 @@ class LoopbackServer:
     It also closes when nobody refers to it any more, so running its notebook cell again leaves nothing behind.
     """
 
-    def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, ledger: Ledger, clock: RealClock, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.ledger = ledger
         core = _Core(engine, ledger, clock)
         loop = asyncio.new_event_loop()

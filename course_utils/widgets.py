@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets
 
-from course_utils.plots import Figure
 from course_utils.lanes import race
+from course_utils.plots import Figure
 
 
 class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -21,12 +21,25 @@ class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         wide = {"description_width": "200px"}
         layout = ipywidgets.Layout(width="560px")
         self.speed = ipywidgets.FloatLogSlider(
-            10, min=0.301, max=2.301, step=0.1, description="tokens per second", readout_format=".0f",
-            style=wide, layout=layout, continuous_update=False,
+            10,
+            min=0.301,
+            max=2.301,
+            step=0.1,
+            description="tokens per second",
+            readout_format=".0f",
+            style=wide,
+            layout=layout,
+            continuous_update=False,
         )
         self.pause = ipywidgets.FloatSlider(
-            0, min=0, max=6, step=0.5, description="pause after the third token (s)",
-            style=wide, layout=layout, continuous_update=False,
+            0,
+            min=0,
+            max=6,
+            step=0.5,
+            description="pause after the third token (s)",
+            style=wide,
+            layout=layout,
+            continuous_update=False,
         )
         self.play = ipywidgets.Button(description="Play in real time", tooltip="A dot follows each reader")
         self.view = ipywidgets.HTML()

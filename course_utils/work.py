@@ -32,7 +32,9 @@ def fill(root: Path = ROOT, work: Path | None = None) -> list[str]:
         copy, new = work / name, _digest(source)
         if copy.exists() and _digest(copy) not in (seen.get(name), new):
             if seen.get(name) != new:
-                messages.append(f"{copy} has your changes and stays; the course has a newer one: rename yours to get it.")
+                messages.append(
+                    f"{copy} has your changes and stays; the course has a newer one: rename yours to get it."
+                )
             continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists() or _digest(copy) != new:

@@ -49,7 +49,9 @@ def check(answer: Subject) -> None:
     except Raised as raised:
         raise NotYet(
             "One chunk has no choices. Which one, and why? It carries the usage and comes last, if it was asked for.",
-            given="the same stream, with a usage chunk", got=str(raised), expected=[first, end, REPLY],
+            given="the same stream, with a usage chunk",
+            got=str(raised),
+            expected=[first, end, REPLY],
         ) from None
     _judge(got, first, end)
 
@@ -242,5 +244,5 @@ def _(send, clock):  # type: ignore[no-untyped-def]
             if text:
                 yield clock() - start, text
 
-    times, texts = zip(*pieces(), strict=True)
+    times, texts = zip(*pieces(), strict=True)  # type: ignore[no-untyped-call]
     return [min(times), max(times), "".join(texts)]

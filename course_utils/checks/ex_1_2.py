@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
 
 from course_utils import metrics
 from course_utils.checks.exercise import Exercise, NotYet
@@ -19,13 +18,28 @@ LATE_BURST = [1.0, 5.0, 5.0, 5.0]
 def check(answer: Subject) -> None:
     _all_at_once(answer)
     _case(answer, STEADY, 2.0, "You let the reader wait for the end. Can she not read while it arrives?")
-    _case(answer, PAUSE, 1.0, "Put a pause after token 3: your answer did not move as it should. Can the reader read words that are not there?")
-    _case(answer, LATE_BURST, 1.0, "Bursts and stalls matter: this timeline has the same first, last and mean as a steady one, and takes longer to read.")
+    _case(
+        answer,
+        PAUSE,
+        1.0,
+        "Put a pause after token 3: your answer did not move as it should. Can the reader read words that are not there?",
+    )
+    _case(
+        answer,
+        LATE_BURST,
+        1.0,
+        "Bursts and stalls matter: this timeline has the same first, last and mean as a steady one, and takes longer to read.",
+    )
     _case(answer, [], 5.0, "With no tokens there is nothing to read: she has finished at 0.0.")
     draw = random.Random(12)
     for _ in range(20):
         times = sorted(round(draw.uniform(0, 8), 2) for _ in range(draw.randint(1, 30)))
-        _case(answer, times, round(draw.uniform(0.5, 12), 2), "Another timeline goes wrong. Work it out token by token with a pencil.")
+        _case(
+            answer,
+            times,
+            round(draw.uniform(0.5, 12), 2),
+            "Another timeline goes wrong. Work it out token by token with a pencil.",
+        )
 
 
 def _all_at_once(answer: Subject) -> None:
@@ -51,7 +65,9 @@ def _call(answer: Subject, arrivals: list[float], speed: float) -> float:
     if type(got) not in (int, float):
         raise NotYet(
             "Return one number, the seconds from the request until she has read the last token.",
-            given=f"arrivals={arrivals}, tokens_per_second={speed}", got=got, expected=_expected(arrivals, speed),
+            given=f"arrivals={arrivals}, tokens_per_second={speed}",
+            got=got,
+            expected=_expected(arrivals, speed),
         )
     return float(got)
 

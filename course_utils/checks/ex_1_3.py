@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet
@@ -43,18 +44,41 @@ def _faster(times: list[float], factor: float) -> list[float]:
 
 def check(answer: Subject) -> None:
     _expect(answer, "streamed", _steady(), "One piece every 0.1 s from 0.5 s on: this is what streaming looks like.")
-    _expect(answer, "buffered", _at_the_end(), "How many moments do your chunks have? All of these came within 0.08 s, after 4.5 s of nothing.")
-    _expect(answer, "clumped", _bunches(), "Two gaps of 0 and one of 1 s have the same mean as three of 0.33 s: these pieces come in bunches.")
+    _expect(
+        answer,
+        "buffered",
+        _at_the_end(),
+        "How many moments do your chunks have? All of these came within 0.08 s, after 4.5 s of nothing.",
+    )
+    _expect(
+        answer,
+        "clumped",
+        _bunches(),
+        "Two gaps of 0 and one of 1 s have the same mean as three of 0.33 s: these pieces come in bunches.",
+    )
     for factor in (10, 0.1):
-        why = f"Speed x{factor:g} changed your verdict. A fast stream is still a stream: compare gaps with each other, not with a fixed time."
+        why = (
+            f"Speed x{factor:g} changed your verdict. A fast stream is still a stream: "
+            "compare gaps with each other, not with a fixed time."
+        )
         for label, make in (("streamed", _steady), ("buffered", _at_the_end), ("clumped", _bunches)):
             _expect(answer, label, _faster(make(), factor), why)
     for few in ([], [0.8], [0.8, 0.8], [0.5, 0.6, 0.7]):
-        _expect(answer, "unknown", few, "Too little evidence should be its own answer: with fewer than four pieces say 'unknown'.")
+        _expect(
+            answer,
+            "unknown",
+            few,
+            "Too little evidence should be its own answer: with fewer than four pieces say 'unknown'.",
+        )
     _expect(answer, "streamed", _stalled(), "One long wait is a stall, not bunches. Is it periodic?")
     for seed in range(5):
         _expect(answer, "streamed", _jittered(seed), "These gaps vary as gaps do, but the pieces come one by one.")
-    _expect(answer, "streamed", [30 + 0.1 * index for index in range(60)], "A late start is not a buffer: after the wait the pieces came one by one for 6 s.")
+    _expect(
+        answer,
+        "streamed",
+        [30 + 0.1 * index for index in range(60)],
+        "A late start is not a buffer: after the wait the pieces came one by one for 6 s.",
+    )
 
 
 def _expect(answer: Subject, label: str, times: list[float], why: str) -> None:
@@ -68,7 +92,11 @@ def _expect(answer: Subject, label: str, times: list[float], why: str) -> None:
 
 def _shown(times: list[float]) -> str:
     some = [round(at, 4) for at in times[:7]]
-    return f"arrivals={some}" if len(times) <= 7 else f"{len(times)} arrivals: {str(some)[:-1]}, ... {round(times[-1], 4)}]"
+    return (
+        f"arrivals={some}"
+        if len(times) <= 7
+        else f"{len(times)} arrivals: {str(some)[:-1]}, ... {round(times[-1], 4)}]"
+    )
 
 
 EXERCISE = Exercise(
@@ -92,7 +120,9 @@ EXERCISE = Exercise(
 
 
 def _reference(
-    few: int = 4, moment: Callable[[list[float]], bool] | None = None, small: Callable[[float], float] | None = None,
+    few: int = 4,
+    moment: Callable[[list[float]], bool] | None = None,
+    small: Callable[[float], float] | None = None,
     bunches: int = 3,
 ) -> Callable[[list[float]], str]:
     """The reference with one part exchanged, for the wrong answers below."""
@@ -105,7 +135,7 @@ def _reference(
             return "buffered"
         mean = span / (len(arrivals) - 1)
         limit = small(mean) if small else mean / 10
-        found = 1 + sum(b - a > limit for a, b in zip(arrivals, arrivals[1:], strict=False))
+        found = 1 + sum(b - a > limit for a, b in pairwise(arrivals))
         return "clumped" if bunches <= found <= len(arrivals) / 2 else "streamed"
 
     return classify
@@ -136,7 +166,7 @@ def _(arrivals):  # type: ignore[no-untyped-def]
 def _(arrivals):  # type: ignore[no-untyped-def]
     if len(arrivals) < 4:
         return "unknown"
-    gaps = sorted(b - a for a, b in zip(arrivals, arrivals[1:], strict=False))
+    gaps = sorted(b - a for a, b in pairwise(arrivals))
     if arrivals[-1] - arrivals[0] <= arrivals[-1] / 20:
         return "buffered"
     return "clumped" if gaps[-1] > 5 * gaps[len(gaps) // 2] else "streamed"
@@ -170,10 +200,10 @@ def _(arrivals):  # type: ignore[no-untyped-def]
 
     if len(arrivals) < 4:
         return "unknown"
-    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
     if sum(gaps) < 0.05 * arrivals[-1]:
         return "buffered"
     # In bunches nearly all the time is spent in few gaps, yet in more than one.
-    lower, median, _ = quantiles(gaps, n=4)
+    _, median, _ = quantiles(gaps, n=4)
     big = [gap for gap in gaps if gap > 10 * median]
     return "clumped" if len(big) > 1 and sum(big) > 0.8 * sum(gaps) else "streamed"

@@ -62,8 +62,17 @@ def check(answer: Subject) -> None:
     _text(answer)
     _first(answer)
     _error(answer)
-    _pace(answer, SLOW, "The source is slower than your pace, so each piece can leave the moment it comes. Yours left later: do you sleep although there is nothing to spread?")
-    _pace(answer, BUNCHES, f"These pieces come in bunches. Let each leave {GAP} s after the one before, and none before it has come.")
+    _pace(
+        answer,
+        SLOW,
+        "The source is slower than your pace, so each piece can leave the moment it comes. "
+        "Yours left later: do you sleep although there is nothing to spread?",
+    )
+    _pace(
+        answer,
+        BUNCHES,
+        f"These pieces come in bunches. Let each leave {GAP} s after the one before, and none before it has come.",
+    )
     _lag(answer)
 
 
@@ -71,15 +80,22 @@ def _text(answer: Subject) -> None:
     out, _ = _play(answer, BUNCHES)
     came, went = "".join(text for _, text in BUNCHES), "".join(str(text) for _, text in out)
     if any(not isinstance(text, str) for _, text in out):
-        raise NotYet("Yield the texts only, not the pairs.", got=[text for _, text in out][:3], expected=["The ", "night ", "was "])
+        raise NotYet(
+            "Yield the texts only, not the pairs.",
+            got=[text for _, text in out][:3],
+            expected=["The ", "night ", "was "],
+        )
     if went != came:
-        raise NotYet("Text was lost, doubled or taken apart on the way.", given=_shown(BUNCHES), got=went, expected=came)
+        raise NotYet(
+            "Text was lost, doubled or taken apart on the way.", given=_shown(BUNCHES), got=went, expected=came
+        )
 
 
 def _first(answer: Subject) -> None:
     out, _ = _play(answer, BUNCHES)
     if out[0][0] > BUNCHES[0][0]:
-        why = f"First text moved from {BUNCHES[0][0]} to {out[0][0]} s. Smoothing needs no head start: let the first piece through."
+        moved = f"First text moved from {BUNCHES[0][0]} to {out[0][0]} s."
+        why = f"{moved} Smoothing needs no head start: let the first piece through."
         raise NotYet(why, given=_shown(BUNCHES), got=_shown(out), expected=_shown(_expected(BUNCHES)))
 
 
@@ -92,7 +108,11 @@ def _pace(answer: Subject, pieces: Pieces, why: str) -> None:
 def _lag(answer: Subject) -> None:
     out, _ = _play(answer, FLOOD)
     behind = round(out[-1][0] - FLOOD[-1][0], 6)
-    facts = {"given": f"12 pieces at 0.5 s, max_lag={MAX_LAG}", "got": _shown(out), "expected": _shown(_expected(FLOOD))}
+    facts = {
+        "given": f"12 pieces at 0.5 s, max_lag={MAX_LAG}",
+        "got": _shown(out),
+        "expected": _shown(_expected(FLOOD)),
+    }
     if behind > MAX_LAG:
         raise NotYet(f"Your output ends {behind:g} s after the source. Never be more than max_lag behind.", **facts)
     if out != _expected(FLOOD):
@@ -101,11 +121,16 @@ def _lag(answer: Subject) -> None:
 
 def _error(answer: Subject) -> None:
     out, error = _play(answer, SLOW[:3], breaks=True)
-    facts: dict[str, Any] = {"given": "a source that raises after the third piece", "got": (_shown(out), error or "no error")}
+    facts: dict[str, Any] = {
+        "given": "a source that raises after the third piece",
+        "got": (_shown(out), error or "no error"),
+    }
     if "".join(text for _, text in out) != "".join(text for _, text in SLOW[:3]):
         raise NotYet("The source raised after three pieces, and you did not deliver all three.", **facts)
     if not error:
-        raise NotYet("The source raised and you ended as if all were well. Whoever reads you must learn of it.", **facts)
+        raise NotYet(
+            "The source raised and you ended as if all were well. Whoever reads you must learn of it.", **facts
+        )
 
 
 def _shown(pieces: Pieces) -> str:
@@ -190,20 +215,21 @@ def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
             sleep(max(0.0, when - clock()))
             last = clock()
             yield text
-    except Exception:
+    except Exception:  # noqa: BLE001  # the mistake this answer stands for
         return
 
 
 @EXERCISE.wrong("holds one piece back and loses it with the error", says="did not deliver all three")
 def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
-    held, last = None, None
+    held: list[Any] = []
+    last = None
     for arrived, text in stream:
-        if held is not None:
+        if held:
             when = held[0] if last is None else min(max(held[0], last + gap), held[0] + max_lag)
             sleep(max(0.0, when - clock()))
             last = clock()
             yield held[1]
-        held = arrived, text
+        held = [arrived, text]
     yield held[1]
 
 
@@ -238,7 +264,7 @@ def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
             last = sorted([arrived, last + gap, arrived + max_lag])[1]
             yield last, text
 
-    for when, text in leave_times():
+    for when, text in leave_times():  # type: ignore[no-untyped-call]
         while clock() < when:
             sleep(when - clock())
         yield text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from course_utils.checks.subject import NotAttempted, Raised, Subject
+from course_utils.checks.subject import NoAnswer, NotAttempted, Raised, Subject
 from course_utils.checks.verdict import Verdict
 
 Answer = Callable[..., Any]
@@ -73,9 +73,11 @@ class Exercise:
             return Verdict(self.id, "not_yet", no.why, no.given, _shown(no.got), _shown(no.expected))
         except NotAttempted as untouched:
             return Verdict(self.id, "not_attempted", str(untouched))
+        except NoAnswer as no_answer:
+            return Verdict(self.id, "not_yet", str(no_answer))
         except Raised as raised:
             return Verdict(self.id, "raised", str(raised), given=raised.where)
-        except Exception as error:  # whatever is left is a fault of the check, which must not cost the learner anything
+        except Exception as error:  # noqa: BLE001  # what is left is a fault of the check, and must cost the learner nothing
             return Verdict(self.id, "could_not_check", _our_fault(error))
         return Verdict(self.id, "passed", f"{self.title}: {_points(self.points)}")
 

@@ -36,8 +36,8 @@ class TookTooLong(BaseException):
     """Breaks into a call that does not return; not an Exception, so the learner's `except Exception` lets it through."""
 
 
-class NotPlain(Exception):
-    """The answer is no plain value, so nobody can tell what it equals."""
+class NoAnswer(Exception):
+    """What came can't be an answer: not a function, or a value that is not plain, so nobody can tell what it equals."""
 
 
 class Subject:
@@ -47,7 +47,9 @@ class Subject:
         if function is None or function is Ellipsis:
             raise NotAttempted("nothing to check yet: hand over your function")
         if not callable(function):
-            raise Raised(TypeError(f"expected a function, got {type(function).__name__}: pass it without parentheses"))
+            raise NoAnswer(
+                f"Expected your function, got {_kind(function)}. Hand it over by its name, without parentheses."
+            )
         self._function: Callable[..., Any] = function
 
     def call(self, *args: Any) -> Any:
@@ -70,14 +72,20 @@ class Subject:
 
 
 def plain(value: Any) -> Any:
-    """``value`` if it is made of exact plain types; raises `NotPlain` for anything that could pretend to be equal."""
+    """``value`` if it is made of exact plain types; raises `NoAnswer` for anything that could pretend to be equal."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if type(value) in (list, tuple):
         return [plain(item) for item in value]
     if type(value) is dict:
         return {plain(key): plain(item) for key, item in value.items()}
-    raise NotPlain(f"expected plain numbers, texts, lists, tuples or dicts, got {type(value).__name__}")
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return plain(value.tolist())
+    raise NoAnswer(f"Expected plain numbers, texts, lists, tuples or dicts from your function, got {_kind(value)}.")
+
+
+def _kind(value: Any) -> str:
+    return f"something of type {type(value).__name__}"
 
 
 @contextlib.contextmanager
@@ -88,7 +96,7 @@ def _theirs() -> Iterator[None]:
             yield
     except NotImplementedError:
         raise NotAttempted("the starter is still as it was: write your code in place of the last line") from None
-    except (KeyboardInterrupt, GeneratorExit):
+    except (KeyboardInterrupt, NoAnswer):
         raise
     except TookTooLong:
         raise Raised(TimeoutError(f"it did not come back within {LIMIT:g} s: does a loop wait for ever?")) from None
@@ -118,5 +126,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _their_lines(error: BaseException) -> str:
     """The traceback cut down to the learner's lines: function and source, without paths or our frames."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if "course_utils" not in frame.filename and "site-packages" not in frame.filename]
+    theirs = [
+        frame for frame in frames if "course_utils" not in frame.filename and "site-packages" not in frame.filename
+    ]
     return "; ".join(f"line {frame.lineno} in {frame.name}: {frame.line}" for frame in theirs)

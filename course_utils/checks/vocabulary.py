@@ -61,7 +61,9 @@ def solution(id: str) -> Note:
     if work.remembered()["outcomes"].get(id) != "passed":
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
     code = _reference(id)
-    return Note(f"{known.reason}\n\n{code}" if code else f"{known.reason}\n\n(This edition of the course has no solutions.)")
+    return Note(
+        f"{known.reason}\n\n{code}" if code else f"{known.reason}\n\n(This edition of the course has no solutions.)"
+    )
 
 
 def predict(id: str, value: Any = ...) -> Note:
@@ -86,7 +88,10 @@ def reveal(id: str, actual: Any, unit: str = "") -> Note:
 def progress() -> Note:
     """All exercises of the course with their outcomes and points."""
     state = work.remembered()
-    rows = [_row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0)) for id, known in exercises().items()]
+    rows = [
+        _row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0))
+        for id, known in exercises().items()
+    ]
     won = sum(known.points for id, known in exercises().items() if state["outcomes"].get(id) == "passed")
     total = sum(known.points for known in exercises().values())
     return Note("\n".join([*rows, f"{won} of {total} points"]))
@@ -108,7 +113,9 @@ def reset(id: str) -> Note:
         notebook, backup = work.reset_exercise(id)
     except (OSError, ValueError) as error:
         return Note(f"Could not reset {id}: {error}")
-    return Note(f"Exercise {id} is as it was. Yours is kept in {backup}.\nNow choose File > Reload Notebook from Disk: {notebook.name}")
+    return Note(
+        f"Exercise {id} is as it was. Yours is kept in {backup}.\nNow choose File > Reload Notebook from Disk: {notebook.name}"
+    )
 
 
 def _find(id: str) -> Exercise | Note:

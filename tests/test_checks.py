@@ -1,0 +1,243 @@
+"""Every check from its four sides, what it tells the learner, and what it survives."""
+
+import json
+import sys
+
+import pytest
+
+from course_utils import work
+from course_utils.checks import exercises, vocabulary
+from course_utils.checks.exercise import Exercise
+from course_utils.checks.subject import NoAnswer, Subject, plain
+from course_utils.checks.vocabulary import check, hint, predict, progress, reset, reveal, solution
+
+ALL = list(exercises().values())
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
+
+
+def cells(folder: str) -> dict[str, str]:
+    """The answer cells of the built notebooks, by exercise."""
+    found = {}
+    for path in sorted((work.ROOT / folder).glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell["id"].startswith("ex-") and not cell["id"].endswith("-check"):
+                found[cell["id"].removeprefix("ex-").replace("-", ".")] = "".join(cell["source"])
+    return found
+
+
+def defined(exercise: Exercise, folder: str):
+    names = {}
+    exec(cells(folder)[exercise.id], names)
+    return names[exercise.function]
+
+
+def by_exercise(exercise):
+    return exercise.id
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
+def test_the_starter_is_not_attempted(exercise):
+    assert exercise.judge(defined(exercise, "exercises")).outcome == "not_attempted"
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
+def test_the_solution_passes(exercise):
+    assert exercise.judge(defined(exercise, "solutions")).passed
+
+
+@pytest.mark.parametrize(
+    ("exercise", "wrong"),
+    [(e, w) for e in ALL for w in e.wrong_answers],
+    ids=lambda v: getattr(v, "name", None) or v.id,
+)
+def test_a_wrong_answer_is_refused_with_its_own_message(exercise, wrong):
+    verdict = exercise.judge(wrong.answer)
+    assert verdict.outcome == "not_yet"
+    assert wrong.says in verdict.message
+
+
+@pytest.mark.parametrize(("exercise", "right"), [(e, a) for e in ALL for a in e.right_answers])
+def test_a_right_answer_written_differently_passes(exercise, right):
+    assert exercise.judge(right).passed
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
+def test_an_exercise_has_what_a_course_needs(exercise):
+    assert len(exercise.wrong_answers) >= 5
+    assert len({wrong.says for wrong in exercise.wrong_answers}) >= len(exercise.wrong_answers) - 1
+    assert len(exercise.right_answers) >= 2
+    assert len(exercise.hints) == 3
+    assert all(exercise.hints)
+    assert exercise.minutes % 5 == 0
+    assert exercise.reason
+
+
+CONSTANTS = [None, 0, 1.0, "streamed", "unknown", [], [1.0, 1.0, "text"], True, (0.5, 4.7, "x"), {}]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
+@pytest.mark.parametrize("value", CONSTANTS, ids=repr)
+def test_a_hard_coded_answer_is_refused(exercise, value):
+    assert exercise.judge(lambda *args: value).outcome in ("not_yet", "raised")
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
+def test_code_that_raises_is_shown_its_own_lines(exercise):
+    def broken(*args):
+        return args[0] // "no"
+
+    verdict = exercise.judge(broken)
+    assert verdict.outcome == "raised"
+    assert verdict.message.startswith("TypeError")
+    assert 'in broken: return args[0] // "no"' in verdict.given
+    assert "site-packages" not in repr(verdict)
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), RecursionError("deep"), GeneratorExit(), MemoryError()])
+def test_no_error_of_the_learner_reaches_the_notebook(error):
+    def broken(*args):
+        raise error
+
+    assert check("1.2", broken).outcome == "raised"
+
+
+def test_an_endless_loop_is_stopped(monkeypatch):
+    monkeypatch.setattr("course_utils.checks.subject.LIMIT", 0.2)
+
+    def endless(*args):
+        while True:
+            try:
+                while True:
+                    pass
+            except Exception:  # noqa: BLE001  # what a learner might write
+                pass
+
+    verdict = check("1.2", endless)
+    assert verdict.outcome == "raised"
+    assert "did not come back within 0.2 s" in verdict.message
+
+
+def test_an_endless_generator_is_stopped(monkeypatch):
+    monkeypatch.setattr("course_utils.checks.subject.MAX_ITEMS", 100)
+
+    def endless(*args):
+        while True:
+            yield "again"
+
+    assert "did not stop" in check("1.4", endless).message
+
+
+def test_the_interrupt_key_still_works():
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("1.2", interrupted)
+
+
+class AgreesWithEverything(float):
+    def __eq__(self, other):
+        return True
+
+    def __sub__(self, other):
+        return 0.0
+
+    __hash__ = None
+
+
+def test_an_object_that_pretends_to_be_equal_is_refused():
+    verdict = check("1.2", lambda *args: AgreesWithEverything(1))
+    assert verdict.outcome == "not_yet"
+    assert "something of type AgreesWithEverything" in verdict.message
+    with pytest.raises(NoAnswer):
+        plain(type("Text", (str,), {})("streamed"))
+
+
+def test_a_number_of_numpy_is_a_number():
+    numpy = pytest.importorskip("numpy")
+    assert plain((numpy.float64(0.5), numpy.arange(2))) == [0.5, [0, 1]]
+
+
+def test_true_is_not_one():
+    assert check("1.2", lambda *args: True).outcome == "not_yet"
+
+
+def test_a_call_with_parentheses_is_explained():
+    assert "without parentheses" in check("1.2", 3.5).message
+
+
+def test_a_fault_of_ours_costs_nothing():
+    def broken(subject):
+        raise ZeroDivisionError("oops")
+
+    ours = Exercise("9.9", "t", "f", 5, 1, True, ("a", "b", "c"), "r", broken)
+    verdict = ours.judge(lambda: 1)
+    assert verdict.outcome == "could_not_check"
+    assert "our fault" in verdict.message
+
+
+def test_an_unknown_exercise_lists_those_there_are():
+    assert "there are 1.1, 1.2" in check("7.7", len).message
+    for word in (hint, solution, reset):
+        assert "there are 1.1, 1.2" in repr(word("7.7"))
+
+
+def test_hints_come_one_after_the_other_and_by_number():
+    assert [repr(hint("1.1"))[:11] for _ in range(4)] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert repr(hint("1.2", 2)).startswith("Hint 2 of 3")
+    assert "levels 1, 2 and 3" in repr(hint("1.2", 9))
+
+
+def test_the_solution_is_shown_after_a_pass_only():
+    assert "once your own passes" in repr(solution("1.2"))
+    check("1.2", exercises()["1.2"].right_answers[0])
+    shown = repr(solution("1.2"))
+    assert exercises()["1.2"].reason in shown
+    assert "def finish_reading" in shown
+
+
+def test_a_prediction_is_echoed_and_shown_beside_the_result():
+    assert "No prediction yet" in repr(predict("1.a", ...))
+    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: none."
+    assert repr(predict("1.a", 3)) == "Your prediction: 3"
+    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: 3."
+    assert "number or a text" in repr(predict("1.a", object()))
+
+
+def test_progress_counts_points_and_a_pass_is_kept():
+    check("1.2", exercises()["1.2"].right_answers[0])
+    check("1.2", None)
+    check("1.1", None)
+    shown = repr(progress())
+    assert "✔ 1.2" in shown
+    assert "○ 1.1" in shown
+    assert "3 of 12 points" in shown
+
+
+def test_a_verdict_says_the_same_in_text_and_html_and_escapes_what_is_the_learners():
+    verdict = check("1.3", lambda arrivals: "<script>alert(1)</script>")
+    assert "<script>" not in verdict._repr_html_()
+    assert "not yet" in verdict._repr_html_()
+    assert "&lt;script&gt;" in verdict._repr_html_()
+    assert "expected:" in repr(verdict)
+
+
+def test_a_subject_gives_plain_data_only():
+    assert Subject(lambda: (1, [2.0, {"a": None}])).call() == [1, [2.0, {"a": None}]]
+
+
+def test_checks_leave_the_learners_modules_alone():
+    before = set(sys.modules)
+    check("1.2", exercises()["1.2"].right_answers[1])
+    assert {name for name in set(sys.modules) - before if name.startswith("course_utils")} <= {"course_utils.work"}
+
+
+def test_the_vocabulary_is_what_the_notebooks_import():
+    import course_utils
+
+    for word in ("check", "hint", "predict", "progress", "reset", "reveal", "solution"):
+        assert getattr(course_utils, word) is getattr(vocabulary, word)

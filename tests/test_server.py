@@ -1,0 +1,145 @@
+"""The loopback server on a real socket. These tests use real time, assert order and bounds, and never sleep."""
+
+import gc
+import json
+import socket
+import threading
+
+import pytest
+
+from course_utils.clock import RealClock
+from course_utils.mock import MockServer
+from course_utils.pace import Pace
+
+pytestmark = pytest.mark.live
+
+FAST = {"pace": Pace(headers=0.0, ttft=0.02, itl=0.01)}
+
+
+@pytest.fixture
+def served():
+    mock = MockServer("one two three", clock=RealClock(), **FAST)
+    with mock.serve() as server:
+        yield server
+
+
+def request(path="/v1/chat/completions", method="POST", version="1.1", headers="", **changes) -> bytes:
+    body = json.dumps({"model": "mock-1", "messages": [{"role": "user", "content": "Count"}]} | changes)
+    return f"{method} {path} HTTP/{version}\r\nhost: x\r\n{headers}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def exchange(served, data: bytes) -> bytes:
+    """Send ``data`` and read until the server closes; the request should ask for that."""
+    with socket.create_connection((served.host, served.port), timeout=10) as connection:
+        connection.sendall(data)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def wait_for(condition, seconds=10.0):
+    """Poll the ledger, which another thread writes."""
+    clock = RealClock()
+    while not condition():
+        assert clock.now() < seconds, "waited too long"
+        threading.Event().wait(0.005)
+
+
+def test_a_stream_is_chunked_with_one_frame_a_chunk_and_a_zero_chunk_at_the_end(served):
+    head, _, body = exchange(served, request(stream=True, headers="connection: close\r\n")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream")
+    assert b"transfer-encoding: chunked" in head
+    size, _, rest = body.partition(b"\r\n")
+    assert rest[: int(size, 16)].startswith(b'data: {"id"')
+    assert rest[: int(size, 16)].endswith(b"\n\n")
+    assert body.endswith(b"0\r\n\r\n")
+
+
+def test_http_1_0_gets_a_body_that_ends_with_the_connection(served):
+    head, _, body = exchange(served, request(stream=True, version="1.0")).partition(b"\r\n\r\n")
+    assert b"chunked" not in head
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_unary_answer_has_a_length(served):
+    head, _, body = exchange(served, request(headers="connection: close\r\n")).partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}".encode() in head
+    assert json.loads(body)["choices"][0]["message"]["content"] == "one two three"
+
+
+def test_one_connection_serves_several_requests_also_pipelined(served):
+    raw = exchange(served, request() + request(headers="connection: close\r\n"))
+    assert raw.count(b"HTTP/1.1 200 OK") == 2
+    assert [entry.ended for entry in served.ledger] == ["complete", "complete"]
+
+
+def test_a_client_that_leaves_stops_the_generation(served):
+    mock = MockServer("word " * 500, clock=RealClock(), pace=Pace(headers=0, ttft=0.0, itl=0.01))
+    with mock.serve() as server:
+        with socket.create_connection((server.host, server.port), timeout=10) as connection:
+            connection.sendall(request(stream=True))
+            connection.recv(100)
+        wait_for(lambda: server.ledger[0].ended == "client_left")
+        assert server.ledger[0].tokens_generated < 400
+
+
+def _ended(connection) -> bool:
+    try:
+        return b"0\r\n\r\n" not in b"".join(iter(lambda: connection.recv(65536), b""))
+    except ConnectionResetError:
+        return True
+
+
+def test_what_is_no_http_gets_a_400(served):
+    assert exchange(served, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_over_the_limit_gets_a_413(served, monkeypatch):
+    monkeypatch.setattr("course_utils.server.MAX_BODY", 10)
+    assert exchange(served, request()).startswith(b"HTTP/1.1 413 ")
+
+
+def test_an_unknown_route_gets_the_providers_json(served):
+    raw = exchange(served, request("/v1/nothing", headers="connection: close\r\n"))
+    assert b"404 Not Found" in raw
+    assert json.loads(raw.partition(b"\r\n\r\n")[2])["error"]["type"] == "invalid_request_error"
+
+
+def test_frames_are_written_in_order_and_never_before_they_are_due(served):
+    exchange(served, request(stream=True, headers="connection: close\r\n"))
+    entry = served.ledger[0]
+    assert len(entry.written) == len(entry.due)
+    assert all(written >= due - 0.001 for written, due in zip(entry.written, entry.due, strict=True))
+
+
+def test_closing_ends_open_streams_the_thread_and_the_port():
+    mock = MockServer(pace=Pace(ttft=60), clock=RealClock())
+    server = mock.serve()
+    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+        connection.sendall(request(stream=True))
+        wait_for(lambda: len(server.ledger) == 1)
+        server.close()
+        server.close()
+        assert _ended(connection)
+    assert not [thread for thread in threading.enumerate() if thread.name == "mock-server"]
+    with pytest.raises(OSError):
+        socket.create_connection((server.host, server.port), timeout=1)
+
+
+def test_a_server_nobody_refers_to_closes_by_itself():
+    mock = MockServer(clock=RealClock())
+    for _ in range(3):  # what running a notebook cell again does
+        server = mock.serve()
+    address = server.host, server.port
+    del server
+    gc.collect()
+    with pytest.raises(OSError):
+        socket.create_connection(address, timeout=1)
+
+
+def test_a_taken_port_is_named_with_what_to_do(served):
+    with pytest.raises(OSError, match=rf"can't listen on 127.0.0.1:{served.port} .*take another port, or port=0"):
+        MockServer(clock=RealClock()).serve(port=served.port)
+
+
+def test_no_loopback_is_said_in_one_sentence():
+    with pytest.raises(OSError, match="allows no loopback connections; the in-process client"):
+        MockServer(clock=RealClock()).serve(host="192.0.2.1")

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from course_utils import work
+
+
+def notebook(*cells) -> str:
+    return json.dumps({"cells": [{"id": id, "source": source} for id, source in cells], "nbformat": 4})
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    for folder in ("lessons", "exercises"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lessons/01.ipynb").write_text(notebook(("c1", "print(1)")))
+    (tmp_path / "exercises/01.ipynb").write_text(
+        notebook(("ex-1-1", "starter"), ("ex-1-1-check", "check"), ("ex-1-2", "two"))
+    )
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
+    return tmp_path
+
+
+def test_the_first_start_copies_lessons_and_exercises(course):
+    assert work.fill(course) == []
+    assert (course / "work/lessons/01.ipynb").read_text() == (course / "lessons/01.ipynb").read_text()
+    assert (course / "work/exercises/01.ipynb").exists()
+
+
+def test_an_update_replaces_an_untouched_copy(course):
+    work.fill(course)
+    (course / "lessons/01.ipynb").write_text(notebook(("c1", "print(2)")))
+    assert work.fill(course) == []
+    assert "print(2)" in (course / "work/lessons/01.ipynb").read_text()
+
+
+def test_an_update_never_touches_what_the_learner_changed(course):
+    work.fill(course)
+    (course / "work/lessons/01.ipynb").write_text("mine")
+    assert work.fill(course) == []
+    (course / "lessons/01.ipynb").write_text(notebook(("c1", "print(2)")))
+    (message,) = work.fill(course)
+    assert "has your changes and stays" in message
+    assert (course / "work/lessons/01.ipynb").read_text() == "mine"
+
+
+def test_reset_restores_one_exercise_and_keeps_a_backup(course):
+    work.fill(course)
+    copy = course / "work/exercises/01.ipynb"
+    copy.write_text(notebook(("ex-1-1", "mine"), ("ex-1-1-check", "gone"), ("ex-1-2", "my two"), ("note", "mine")))
+    _, backup = work.reset_exercise("1.1", course)
+    cells = {cell["id"]: cell["source"] for cell in json.loads(copy.read_text())["cells"]}
+    assert cells == {"ex-1-1": "starter", "ex-1-1-check": "check", "ex-1-2": "my two", "note": "mine"}
+    assert "my two" in backup.read_text()
+
+
+def test_a_second_reset_keeps_a_second_backup(course):
+    work.fill(course)
+    assert work.reset_exercise("1.1", course)[1] != work.reset_exercise("1.1", course)[1]
+
+
+def test_reset_puts_a_deleted_cell_back(course):
+    work.fill(course)
+    copy = course / "work/exercises/01.ipynb"
+    copy.write_text(notebook(("ex-1-2", "my two")))
+    work.reset_exercise("1.1", course)
+    assert [cell["id"] for cell in json.loads(copy.read_text())["cells"]] == ["ex-1-2", "ex-1-1", "ex-1-1-check"]
+
+
+def test_reset_without_a_copy_makes_one(course):
+    work.reset_exercise("1.1", course)
+    assert "starter" in (course / "work/exercises/01.ipynb").read_text()
+
+
+def test_what_is_remembered_survives_a_new_kernel(course):
+    work.remember("predictions", "1.a", 3.5)
+    work.remember("hints", "1.1", 2)
+    assert work.remembered() == {"outcomes": {}, "hints": {"1.1": 2}, "predictions": {"1.a": 3.5}}
+
+
+def test_a_broken_progress_file_is_set_aside_not_lost(course):
+    work.remember("hints", "1.1", 2)
+    (work.folder() / "progress.json").write_text('{"hints": {"1.1"')
+    assert work.remembered()["hints"] == {}
+    assert (work.folder() / "progress.broken.json").read_text() == '{"hints": {"1.1"'
