@@ -70,6 +70,9 @@ def require_free(ip: str, port: int) -> None:
             if os.name == "posix":  # elsewhere the option would let two servers share the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+            if ip == LOOPBACK:  # where `lo` is down one can listen, but nobody gets through
+                probe.listen(1)
+                socket.create_connection(probe.getsockname(), timeout=5).close()
     except OSError as error:
         raise CannotStart(refusal(ip, port, error)) from error
 

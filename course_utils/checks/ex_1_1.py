@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import openai.resources.chat  # noqa: F401  # so that the notebook's set-up cell waits for it, and not the first check
+
 from course_utils.checks.exercise import Exercise, NotYet
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock

@@ -12,6 +12,8 @@ from course_utils.checks import exercise, exercises
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.verdict import OUTCOMES, Verdict
 
+EXERCISES = exercises()  # loaded with the set-up cell, which is expected to take a moment
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -90,10 +92,10 @@ def progress() -> Note:
     state = work.remembered()
     rows = [
         _row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0))
-        for id, known in exercises().items()
+        for id, known in EXERCISES.items()
     ]
-    won = sum(known.points for id, known in exercises().items() if state["outcomes"].get(id) == "passed")
-    total = sum(known.points for known in exercises().values())
+    won = sum(known.points for id, known in EXERCISES.items() if state["outcomes"].get(id) == "passed")
+    total = sum(known.points for known in EXERCISES.values())
     return Note("\n".join([*rows, f"{won} of {total} points"]))
 
 

@@ -1,0 +1,94 @@
+"""The documents say what is there: commands, modules, exercises, the import picture."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_utils.__main__ import COMMANDS
+from course_utils.lanes import race
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "course_utils"
+README = (ROOT / "README.md").read_text("utf-8")
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
+
+# What each room may import of the package: downhill only, and for the heart nothing but the standard library.
+HEART = {"frames", "pace", "sse", "replies", "chat", "engine", "clock", "metrics", "ledger", "timeline"}
+STANDARD = set(sys.stdlib_module_names)
+
+
+def imported(module: str) -> set[str]:
+    """The top-level imports of a module; those inside functions are paid for when used."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_stands_in_the_readme(command):
+    assert re.search(rf"`{command}\b", README)
+
+
+def test_the_help_lists_every_command():
+    done = subprocess.run([sys.executable, "-m", "course_utils", "--help"], capture_output=True, text=True, check=True)
+    assert all(f"  {command} " in done.stdout for command in COMMANDS)
+
+
+def test_an_unknown_command_is_refused_with_the_list():
+    done = subprocess.run([sys.executable, "-m", "course_utils", "fly"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no command 'fly'" in done.stderr
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_stands_in_the_map(module):
+    assert f"`{module}`" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("module", sorted(HEART))
+def test_the_heart_needs_the_standard_library_only(module):
+    roots = {name.split(".")[0] for name in imported(module)}
+    assert roots <= STANDARD | {"course_utils"}
+
+
+def test_imports_run_one_way():
+    graph = {
+        module: {name.split(".")[1] for name in imported(module) if name.startswith("course_utils.")}
+        for module in MODULES
+    }
+    done: set[str] = set()
+    while len(done) < len(graph):
+        ready = {module for module, needs in graph.items() if module not in done and needs & set(MODULES) <= done}
+        assert ready, f"a circle among {sorted(set(graph) - done)}"
+        done |= ready
+
+
+def test_the_picture_of_the_readme_is_the_one_of_lesson_1():
+    assert (ROOT / "docs/race.svg").read_text("utf-8") == race(tokens_per_second=10).plot().svg
+
+
+def test_the_numbers_under_the_picture_are_those_of_the_picture():
+    alt = re.search(r"!\[(.*?)\]\(docs/race.svg\)", README).group(1)
+    run = race(tokens_per_second=10)
+    for seconds in (run.finished("unary"), run.finished("streamed")):
+        assert f"{seconds:.1f} s" in alt
+
+
+def test_the_example_of_the_readme_runs():
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    exec(re.sub(r"^  ", "", code, flags=re.MULTILINE), {})
+
+
+def test_importing_the_package_is_cheap():
+    code = "import sys, course_utils; print([name for name in ('openai', 'ipywidgets', 'numpy', 'asyncio') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
