@@ -28,7 +28,7 @@ _HOME = {
     "mock": ("MockServer", "connect"),
     "pace": ("Pace",),
     "plots": ("plot_timelines",),
-    "lanes": ("deliver", "race"),
+    "lanes": ("deliver", "practice", "race"),
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
     "widgets": ("RaceWidget",),
     "environment": ("doctor",),

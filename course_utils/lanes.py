@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,21 @@ def deliver(
 ) -> Timeline:
     """The timeline of one answer at a given pace, without waiting for it."""
     return _run(pace, reply, streamed, faults)[0]
+
+
+def practice() -> tuple[Callable[[], Any], Callable[[], float]]:
+    """A stream to try a function on: ``send, clock = practice()``. A role at 0.25 s, then a token at 1, 1.5 and 2 s.
+
+    ``send()`` asks a mock and returns the stream of chunks; ``clock()`` tells the seconds of its virtual time.
+    """
+    mock = MockServer("One two three", pace=Pace(headers=0.25, ttft=1.0, itl=0.5), clock=VirtualClock())
+    client = mock.client()
+    question: list[Any] = [{"role": "user", "content": "Count"}]
+
+    def send() -> Any:
+        return client.chat.completions.create(model=mock.model, messages=question, stream=True)
+
+    return send, mock.clock.now
 
 
 def _run(pace: Pace, reply: str, streamed: bool, faults: Sequence[Fault]) -> tuple[Timeline, Entry]:

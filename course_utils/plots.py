@@ -60,26 +60,28 @@ def plot_timelines(
     if not named:
         raise ValueError("there is nothing to draw: expected at least one timeline")
     drawn = [_Lane(name, timeline, reader) for name, timeline in named.items()]
-    axis = _Axis(max(lane.until for lane in drawn))
+    axis = _Axis(max(lane.until for lane in drawn), room=90 if reader else 45)
     height = LANE + (READER if reader else 0)
     parts = [axis.draw(TOP, TOP + height * len(drawn))]
     parts += [lane.draw(axis, TOP + height * index + 34, play) for index, lane in enumerate(drawn)]
-    reading = " ".join(lane.sentence() for lane in drawn)
+    reading = "\n".join(lane.sentence() for lane in drawn)
     return Figure(_svg(title, reading, TOP + height * len(drawn) + 40, parts), reading)
 
 
 class _Axis:
     """Seconds to pixels, with round marks."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: float, room: int) -> None:
+        """``room``: pixels kept free at the right end, for the label of whatever comes last."""
         self.until = until or 1.0
+        self.width = WIDTH - LEFT - RIGHT - room
         self.step = next(step for step in _round_steps() if self.until / step <= 10)
 
     def x(self, at: float) -> str:
         return f"{self.px(at):g}"
 
     def px(self, at: float) -> float:
-        return round(LEFT + at / self.until * (WIDTH - LEFT - RIGHT - 90), 1)
+        return round(LEFT + at / self.until * self.width, 1)
 
     def draw(self, top: int, bottom: int) -> str:
         marks = [index * self.step for index in range(int(self.until / self.step + 1e-9) + 1)]

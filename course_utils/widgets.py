@@ -52,10 +52,11 @@ class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _redraw(self, change: Any = None, play: bool = False) -> None:
         run = race(round(self.speed.value, 6), self.pause.value)
         self.figure: Figure = run.plot(play)
-        self.view.value = f"{self.figure.svg}<p>{escape(self.figure.reading)} Saved: {run.saved:.1f} s.</p>"
+        sentences = [*self.figure.reading.splitlines(), f"Saved: {run.saved:.1f} s."]
+        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, sentences))}</p>"
 
     def __repr__(self) -> str:
-        return f"RaceWidget(speed={self.speed.value:g}, pause={self.pause.value:g}): {self.figure.reading}"
+        return f"RaceWidget(speed={self.speed.value:g}, pause={self.pause.value:g})\n{self.figure.reading}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the still picture for wherever widgets don't live."""

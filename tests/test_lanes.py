@@ -1,7 +1,7 @@
 import pytest
 
 from course_utils import metrics
-from course_utils.lanes import race
+from course_utils.lanes import practice, race
 from course_utils.widgets import RaceWidget
 
 
@@ -42,7 +42,7 @@ def test_the_widget_follows_its_sliders():
     before = widget.view.value
     widget.speed.value = 50
     assert widget.view.value != before
-    assert race(50).plot().reading in widget.view.value
+    assert race(50).plot().svg in widget.view.value
 
 
 def test_the_button_lets_the_reader_move():
@@ -56,3 +56,9 @@ def test_the_widget_leaves_a_picture_and_a_text_where_widgets_do_not_live():
     bundle = widget._repr_mimebundle_()
     assert bundle["image/svg+xml"] == race(10).plot().svg
     assert bundle["text/plain"] == repr(widget) == repr(RaceWidget())
+
+
+def test_practice_gives_a_stream_to_try_a_function_on():
+    send, clock = practice()
+    seen = [(clock(), chunk.choices[0].delta.content) for chunk in send()]
+    assert seen == [(0.25, ""), (1.0, "One"), (1.5, " two"), (2.0, " three"), (2.0, None)]

@@ -45,7 +45,7 @@ class Subject:
 
     def __init__(self, function: Any) -> None:
         if function is None or function is Ellipsis:
-            raise NotAttempted("nothing to check yet: hand over your function")
+            raise NotAttempted("There is nothing to check yet. Hand over your function.")
         if not callable(function):
             raise NoAnswer(
                 f"Expected your function, got {_kind(function)}. Hand it over by its name, without parentheses."
@@ -95,7 +95,7 @@ def _theirs() -> Iterator[None]:
         with _time_limit(LIMIT):
             yield
     except NotImplementedError:
-        raise NotAttempted("the starter is still as it was: write your code in place of the last line") from None
+        raise NotAttempted("The starter is still as it was. Write your code in place of its last line.") from None
     except (KeyboardInterrupt, NoAnswer):
         raise
     except TookTooLong:

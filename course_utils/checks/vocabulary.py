@@ -17,16 +17,18 @@ EXERCISES = exercises()  # loaded with the set-up cell, which is expected to tak
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Some lines for the learner, shown as they are."""
+    """Some lines for the learner, shown as they are; ``aligned`` ones need letters of one width."""
 
     text: str
+    aligned: bool = False
 
     def __repr__(self) -> str:
         return self.text
 
     def _repr_html_(self) -> str:
+        font = "font-family:monospace;" if self.aligned else ""
         return (
-            '<div style="background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-radius:4px;padding:.5em .9em;'
+            f'<div style="{font}background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-radius:4px;padding:.5em .9em;'
             f'max-width:52em;white-space:pre-wrap">{escape(self.text)}</div>'
         )
 
@@ -96,7 +98,7 @@ def progress() -> Note:
     ]
     won = sum(known.points for id, known in EXERCISES.items() if state["outcomes"].get(id) == "passed")
     total = sum(known.points for known in EXERCISES.values())
-    return Note("\n".join([*rows, f"{won} of {total} points"]))
+    return Note("\n".join([*rows, f"{won} of {total} points"]), aligned=True)
 
 
 def _row(known: Exercise, outcome: str, hints: int) -> str:

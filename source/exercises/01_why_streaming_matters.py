@@ -6,14 +6,15 @@
 # stand. The checks run in virtual time: waiting costs nothing, and every time is exact.
 
 # %% id="setup"
-from course_utils import check, hint, progress, reset, solution
+from course_utils import check, hint, practice, progress, reset, solution
 
 # %% [markdown]
 # ## 1.1 First and last (10 minutes, core)
 #
 # Measure one stream. `send()` sends the request and returns the stream of chunks, as the `openai` client does; `clock()`
 # tells the time in seconds. Return three things: after how many seconds the first text was there that a user could see,
-# after how many the last, and the whole text.
+# after how many the last, and the whole text. To see what your function returns before you check it, run
+# `first_and_last(*practice())`: that stream has a role chunk at 0.25 s and three tokens at 1, 1.5 and 2 s.
 
 # %% exercise="1.1"
 def first_and_last(send, clock):
@@ -43,8 +44,8 @@ check("1.1", first_and_last)
 def finish_reading(arrivals, tokens_per_second):
     """Return the seconds from the request until the last token is read.
 
-    For arrivals [1.0, 1.0, 4.0] and 2 tokens per second the answer is 4.5: she reads from 1.0 to 2.0, waits, and needs
-    half a second for the third token.
+    For arrivals [1.0, 1.0, 4.0] and 2 tokens per second the answer is 4.5:
+    she reads from 1.0 to 2.0, waits, and needs half a second for the third token.
     """
     # solution
     at = 0.0
