@@ -97,8 +97,8 @@ reveal("1.a", ttfv(unary), "s")
 # %% id="role-chunk"
 for chunk in streamed.chunks[:4]:
     print(f"{chunk.at:.2f} s  {chunk.text!r}")
-print("first chunk:", ttfc(streamed), "s")
-print("first text: ", ttfv(streamed), "s")
+print(f"first chunk: {ttfc(streamed):.2f} s")
+print(f"first text:  {ttfv(streamed):.2f} s")
 
 # %% [markdown]
 # The first chunk only says that an assistant is about to speak. Whoever takes it for the first token publishes a splendid
@@ -175,9 +175,9 @@ for lane in ("streamed", "fake stream"):
     timeline = run.timelines[lane]
     print(lane)
     print("  chunks:", len(timeline.chunks))
-    print("  first text:", ttfv(timeline), "s")
-    print("  last text: ", round(e2e(timeline), 3), "s")
-    print("  longest gap:", max(gaps(timeline)), "s")
+    print(f"  first text:  {ttfv(timeline):.3f} s")
+    print(f"  last text:   {e2e(timeline):.3f} s")
+    print(f"  longest gap: {max(gaps(timeline)):.3f} s")
 
 # %% [markdown]
 # As many chunks, one moment. A proxy that collects the response looks like this, and so does a unary call behind an
