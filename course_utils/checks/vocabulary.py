@@ -85,7 +85,7 @@ def predict(id: str, value: Any = ...) -> Note:
 def reveal(id: str, actual: Any, unit: str = "") -> Note:
     """What came, beside what was predicted."""
     guess = work.remembered()["predictions"].get(id, "none")
-    shown = f"{actual:g}" if isinstance(actual, float) else str(actual)
+    shown = f"{round(actual, 2):g}" if isinstance(actual, float) else str(actual)
     return Note(f"Measured: {shown}{' ' + unit if unit else ''}. Your prediction: {guess}.")
 
 
