@@ -18,17 +18,38 @@ CREATED = 1_767_225_600
 """The mock's calendar stands at 2026-01-01, so that the same question gives the same bytes on every day."""
 
 
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
+CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
+
+
 class ApiError(Exception):
-    """An error the service answers with before anything else: a status and the provider's JSON."""
+    """An error the service answers with before anything else: a status, headers, and the provider's JSON."""
 
     def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
-        self.status, self.message, self.param, self.code = status, message, param, code
+        self.status, self.message, self.param, self.code = status, message, param, code or CODES.get(status)
 
     def body(self) -> bytes:
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        kind = TYPES.get(self.status, "invalid_request_error")
         error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
         return json.dumps({"error": error}).encode()
+
+    def headers(self) -> dict[str, str]:
+        """A rate limit says how long to wait, in both forms that clients read, and what is left of the allowance."""
+        if self.status != 429:
+            return {}
+        left = {
+            "x-ratelimit-limit-requests": "60",
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "2s",
+        }
+        return {"retry-after": "2", "retry-after-ms": "2000"} | left
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils import chat
+from course_utils import chat, scenario
 from course_utils.frames import Fault, Frame, apply
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -17,7 +17,8 @@ MODEL = "mock-1"
 """The model of the course; the one place that names it."""
 
 CHAT = "/chat/completions"
-EVENT_STREAM = "text/event-stream; charset=utf-8"
+EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+JSON = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Answer:
     """
 
     status: int
-    content_type: str
+    headers: dict[str, str]
     frames: tuple[Frame, ...]
     headers_at: float = 0.0
     generated: tuple[float, ...] = ()
@@ -71,7 +72,7 @@ class Engine:
         try:
             return self._route(request)
         except chat.ApiError as error:
-            return Answer(error.status, "application/json", (Frame(0.0, error.body()),))
+            return Answer(error.status, JSON | error.headers(), (Frame(0.0, error.body()),))
 
     def _route(self, request: Request) -> Answer:
         path = request.path.partition("?")[0].rstrip("/")
@@ -84,15 +85,26 @@ class Engine:
         return self._chat(chat.parse(request.body))
 
     def _chat(self, request: chat.ChatRequest) -> Answer:
+        asked = self._scenario(request.model)
         said = self._say(request)
-        times = self.pace.token_times(len(said.pieces))
+        times = asked.pace.token_times(len(said.pieces))
         if request.stream:
-            opened = self.pace.headers
-            sent = apply(self.faults, chat.frames(request, said, times, opened))
-            return Answer(200, EVENT_STREAM, tuple(sent), opened, tuple(times), True, request.body)
-        done = times[-1] if times else self.pace.ttft
+            opened, faults = asked.pace.headers, (*self.faults, *asked.faults)
+            sent = apply(faults, chat.frames(request, said, times, opened))
+            headers = EVENT_STREAM | {name: value for fault in faults for name, value in fault.headers.items()}
+            return Answer(200, headers, tuple(sent), opened, tuple(times), True, request.body)
+        done = times[-1] if times else asked.pace.ttft
         whole = Frame(done, chat.completion(request, said), tokens=len(times))
-        return Answer(200, "application/json", (whole,), done, tuple(times), False, request.body)
+        return Answer(200, JSON, (whole,), done, tuple(times), False, request.body)
+
+    def _scenario(self, model: str) -> scenario.Scenario:
+        try:
+            asked = scenario.parse(model, self.pace)
+        except ValueError as error:
+            raise chat.ApiError(400, str(error), param="model") from None
+        if asked.status is not None:
+            raise chat.ApiError(asked.status, f"this error was asked for by the model name {model!r}")
+        return asked
 
     def _say(self, request: chat.ChatRequest) -> chat.Said:
         text = self.reply if isinstance(self.reply, str) else self.reply(request.prompt)
@@ -104,7 +116,7 @@ class Engine:
 
 
 def _json_answer(value: dict[str, Any]) -> Answer:
-    return Answer(200, "application/json", (Frame(0.0, json.dumps(value).encode()),))
+    return Answer(200, JSON, (Frame(0.0, json.dumps(value).encode()),))
 
 
 def _model(name: str) -> dict[str, Any]:

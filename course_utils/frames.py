@@ -2,12 +2,28 @@
 
 Everything the course says about streaming is a statement about such a list. A fault or a bad proxy is a
 function from frames to frames, so faults compose, need no sockets, and can be read in one sitting.
+
+Where a fault names a position it counts tokens: ``cut(after=12)`` acts after the 12th token. What HTTP does besides the
+bytes of the body, a fault says in two ways: with the `Ending` of its last frame, and with headers it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a body ends that does not end well.
+
+    ``kind`` is ``"end"`` (closed as if all were said), ``"cut"`` (the connection goes away in the middle) or
+    ``"malformed"`` (bytes that are no HTTP chunk, then the same); ``fault`` is the name the ledger keeps.
+    """
+
+    kind: str
+    fault: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +33,28 @@ class Frame:
     at: float
     data: bytes
     tokens: int = 0
+    ending: Ending | None = None
 
 
 Frames = Sequence[Frame]
-Fault = Callable[[Frames], list[Frame]]
 
 
-def apply(faults: Iterable[Fault], frames: Frames) -> list[Frame]:
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A named function from frames to frames, and the response headers it changes."""
+
+    name: str
+    bend: Callable[[Frames], list[Frame]]
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, frames: Frames) -> list[Frame]:
+        return self.bend(frames) if frames else []
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def apply(faults: Iterable[Callable[[Frames], list[Frame]]], frames: Frames) -> list[Frame]:
     """The frames after every fault in turn; the first fault stands nearest to the model."""
     bent = list(frames)
     for fault in faults:
@@ -38,13 +69,11 @@ def hold_all(release: float = 0.0) -> Fault:
     the client still receives many chunks: it looks like streaming to whoever counts chunks instead of moments.
     """
 
-    def fault(frames: Frames) -> list[Frame]:
-        if not frames:
-            return []
+    def bend(frames: Frames) -> list[Frame]:
         end = frames[-1].at
         return [replace(frame, at=end + index * release) for index, frame in enumerate(frames)]
 
-    return fault
+    return Fault("hold", bend)
 
 
 def page_buffer(size: int = 4096) -> Fault:
@@ -52,10 +81,9 @@ def page_buffer(size: int = 4096) -> Fault:
 
     The bytes are the same, their boundaries are not: a page may end in the middle of an event or of a character.
     """
-    if size < 1:
-        raise ValueError(f"a page holds at least 1 byte, got size={size!r}")
+    _at_least(1, size=size)
 
-    def fault(frames: Frames) -> list[Frame]:
+    def bend(frames: Frames) -> list[Frame]:
         pages: list[Frame] = []
         held, tokens = b"", 0
         for frame in frames:
@@ -64,8 +92,195 @@ def page_buffer(size: int = 4096) -> Fault:
             if full:
                 pages.append(Frame(frame.at, held[:full], tokens))
                 held, tokens = held[full:], 0
-        if held:
-            pages.append(Frame(frames[-1].at, held, tokens))
+        if held or frames[-1].ending:
+            pages.append(Frame(frames[-1].at, held, tokens, frames[-1].ending))
         return pages
 
-    return fault
+    return Fault("page", bend)
+
+
+def gzip(flush: bool = False) -> Fault:
+    """A proxy that compresses the body. Without ``flush`` the compressor keeps what it has until its window is full
+    or the answer ends, so short answers come in one piece; with it every frame is squeezed out at once."""
+
+    def bend(frames: Frames) -> list[Frame]:
+        squeeze = zlib.compressobj(wbits=31)
+        out = []
+        for frame in frames:
+            data = squeeze.compress(frame.data) + (squeeze.flush(zlib.Z_SYNC_FLUSH) if flush else b"")
+            out.append(replace(frame, data=data, ending=None))
+        out.append(Frame(frames[-1].at, squeeze.flush(), ending=frames[-1].ending))
+        return _without_empty(out)
+
+    return Fault("gzip", bend, {"content-encoding": "gzip"})
+
+
+def _without_empty(frames: Frames) -> list[Frame]:
+    """Frames that carry bytes; the tokens of those that carry none go to the next that does."""
+    kept, tokens = [], 0
+    for frame in frames:
+        tokens += frame.tokens
+        if frame.data or frame.ending:
+            kept.append(replace(frame, tokens=tokens))
+            tokens = 0
+    return kept
+
+
+def cut(after: int) -> Fault:
+    """The connection goes away right after the ``after``-th token; nothing says that the answer is incomplete but HTTP."""
+    return _ends("cut", "cut", after)
+
+
+def end_early(after: int) -> Fault:
+    """The body ends properly after the ``after``-th token: no finish reason, no ``[DONE]``, and no error either."""
+    return _ends("end", "end", after)
+
+
+def malformed(after: int) -> Fault:
+    """After the ``after``-th token come bytes that are no HTTP chunk."""
+    return _ends("malformed", "malformed", after)
+
+
+def _ends(kind: str, name: str, after: int) -> Fault:
+    _at_least(0, after=after)
+
+    def bend(frames: Frames) -> list[Frame]:
+        kept = [
+            frame for frame, seen in _counted(frames) if seen <= after and (frame.tokens or seen < after or not seen)
+        ]
+        if len(kept) == len(frames):
+            return kept
+        return [*kept, Frame(kept[-1].at if kept else frames[0].at, b"", ending=Ending(kind, name))]
+
+    return Fault(name, bend)
+
+
+def _counted(frames: Frames) -> Iterator[tuple[Frame, int]]:
+    """Each frame with the number of tokens that have left when it has."""
+    seen = 0
+    for frame in frames:
+        seen += frame.tokens
+        yield frame, seen
+
+
+def stall(at: int, seconds: float) -> Fault:
+    """Nothing comes for ``seconds`` after the ``at``-th token; what follows is late by as much."""
+    _at_least(0, at=at, seconds=seconds)
+
+    def bend(frames: Frames) -> list[Frame]:
+        return [
+            replace(frame, at=frame.at + seconds) if seen - frame.tokens >= at else frame
+            for frame, seen in _counted(frames)
+        ]
+
+    return Fault("stall", bend)
+
+
+def slow_start(seconds: float) -> Fault:
+    """The headers come in time, the whole body ``seconds`` later."""
+    _at_least(0, seconds=seconds)
+    return Fault("slow", lambda frames: [replace(frame, at=frame.at + seconds) for frame in frames])
+
+
+def idle_cut(seconds: float) -> Fault:
+    """A proxy that cuts a connection on which nothing has moved for ``seconds``."""
+    _at_least(0, seconds=seconds)
+
+    def bend(frames: Frames) -> list[Frame]:
+        last = 0.0
+        for index, frame in enumerate(frames):
+            if frame.at - last > seconds:
+                return [*frames[:index], Frame(last + seconds, b"", ending=Ending("cut", "idle"))]
+            last = frame.at
+        return list(frames)
+
+    return Fault("idle", bend)
+
+
+def bundle(count: int) -> Fault:
+    """``count`` tokens leave together, when the last of them is ready: several events in one write."""
+    _at_least(1, count=count)
+
+    def bend(frames: Frames) -> list[Frame]:
+        out: list[Frame] = []
+        held: list[Frame] = []
+        for frame in frames:
+            held.append(frame)
+            if not frame.tokens or sum(one.tokens for one in held) >= count:
+                out.append(_joined(held))
+                held = []
+        return [*out, _joined(held)] if held else out
+
+    return Fault("bundle", bend)
+
+
+def _joined(frames: Frames) -> Frame:
+    data, tokens = b"".join(frame.data for frame in frames), sum(frame.tokens for frame in frames)
+    return Frame(frames[-1].at, data, tokens, frames[-1].ending)
+
+
+def split(size: int) -> Fault:
+    """Every frame is written in pieces of ``size`` bytes, so events and characters are cut anywhere."""
+    _at_least(1, size=size)
+
+    def pieces(frame: Frame) -> list[Frame]:
+        parts = [frame.data[start : start + size] for start in range(0, len(frame.data), size)] or [b""]
+        small = [Frame(frame.at, part) for part in parts]
+        return [*small[:-1], replace(frame, data=parts[-1])]
+
+    return Fault("split", lambda frames: [piece for frame in frames for piece in pieces(frame)])
+
+
+def split_utf8(delay: float = 0.01) -> Fault:
+    """Characters of more than one byte are cut in the middle; their second half comes ``delay`` seconds later."""
+
+    def halves(frame: Frame) -> list[Frame]:
+        at = next((index for index, byte in enumerate(frame.data) if byte >= 0xC0), -1)
+        if at < 0:
+            return [frame]
+        return [Frame(frame.at, frame.data[: at + 1]), replace(frame, at=frame.at + delay, data=frame.data[at + 1 :])]
+
+    def bend(frames: Frames) -> list[Frame]:
+        # A half that comes later must not be overtaken by the frame behind it.
+        out: list[Frame] = []
+        for half in (half for frame in frames for half in halves(frame)):
+            out.append(replace(half, at=max(half.at, out[-1].at if out else 0.0)))
+        return out
+
+    return Fault("split-utf8", bend)
+
+
+def line_ends(end: str = "\r\n") -> Fault:
+    """An SSE body whose lines end with CRLF or CR instead of LF. All three are right; many parsers know only one."""
+    return Fault(
+        "lines", lambda frames: [replace(frame, data=frame.data.replace(b"\n", end.encode())) for frame in frames]
+    )
+
+
+def heartbeat(every: float) -> Fault:
+    """An SSE comment whenever nothing has been sent for ``every`` seconds; it keeps proxies from cutting the line."""
+    if not every > 0:
+        raise ValueError(f"a heartbeat needs a time above 0 seconds, got every={every!r}")
+
+    def bend(frames: Frames) -> list[Frame]:
+        out: list[Frame] = []
+        last = 0.0
+        for frame in frames:
+            beats = int((frame.at - last) / every - 1e-9)
+            out += [Frame(last + every * (index + 1), b": keep-alive\n\n") for index in range(beats)]
+            out.append(frame)
+            last = frame.at
+        return out
+
+    return Fault("heartbeat", bend)
+
+
+def content_type(value: str = "text/html") -> Fault:
+    """The right body under the wrong name."""
+    return Fault("type", lambda frames: list(frames), {"content-type": value})
+
+
+def _at_least(least: int, **values: float) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {name}={value!r}")

@@ -31,6 +31,7 @@ class Entry:
         self.written: list[float] = []
         self._tokens = tuple(frame.tokens for frame in answer.frames)
         self._clock = clock
+        self._ending = answer.frames[-1].ending
         self._left_at: float | None = None
 
     def client_left(self) -> None:
@@ -40,11 +41,12 @@ class Entry:
 
     @property
     def ended(self) -> str | None:
-        """``"complete"``, ``"client_left"``, or None while the answer is still being generated or sent."""
+        """How it ended: ``"complete"``, ``"client_left"``, ``"fault:NAME"``; None while it is being generated or sent."""
         if self._left_at is not None:
             return CLIENT_LEFT
-        all_sent = len(self.written) == len(self.due)
-        return COMPLETE if all_sent or self._clock.now() + _SLACK >= self.due[-1] else None
+        if len(self.written) < len(self.due) and self._clock.now() + _SLACK < self.due[-1]:
+            return None
+        return f"fault:{self._ending.fault}" if self._ending else COMPLETE
 
     @property
     def ended_at(self) -> float | None:
@@ -62,7 +64,9 @@ class Entry:
         return sum(self._tokens[: bisect_right(self.due, self._until() + _SLACK)])
 
     def _until(self) -> float:
-        return self._left_at if self._left_at is not None else self._clock.now()
+        """The moment up to which tokens count: now, unless the client has left or a fault has ended the answer."""
+        now = self._left_at if self._left_at is not None else self._clock.now()
+        return min(now, self.due[-1]) if self._ending else now
 
     def __repr__(self) -> str:
         how = "streamed" if self.streamed else "unary"

@@ -8,6 +8,7 @@ import threading
 from course_utils.clock import RealClock
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
+from course_utils.scenario import options
 
 
 def main(argv: list[str]) -> int:
@@ -37,7 +38,12 @@ def _until_interrupted() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="course_utils serve", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="course_utils serve",
+        description="The mock LLM server on a port of this machine, for any client in any language.",
+        epilog="A request can ask for more through the model's name, for example mock-1;ttft=0.4;cut=12\n" + options(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=0, help="port (default: a free one)")
     parser.add_argument("--ttft", type=float, default=0.5, help="seconds to the first token")

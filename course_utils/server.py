@@ -69,7 +69,9 @@ class _Connection(asyncio.Protocol):
             request = self._next_request()
         except (_Refused, h11.RemoteProtocolError) as error:
             status = error.status if isinstance(error, _Refused) else 400
-            self._write_head(status, "text/plain; charset=utf-8", length=len(str(error).encode()), close=True)
+            self._write_head(
+                status, {"content-type": "text/plain; charset=utf-8"}, length=len(str(error).encode()), close=True
+            )
             self._transport.write(str(error).encode())
             self._transport.close()
             return
@@ -116,7 +118,7 @@ class _Connection(asyncio.Protocol):
     def _send_head(self) -> None:
         answer = self._playing
         length = None if answer.streamed else sum(len(frame.data) for frame in answer.frames)
-        self._write_head(answer.status, answer.content_type, length, close=self._closes())
+        self._write_head(answer.status, answer.headers, length, close=self._closes())
         self._send_frame()
 
     def _send_frame(self) -> None:
@@ -129,12 +131,23 @@ class _Connection(asyncio.Protocol):
                 return
             self._write_frame(frames[self._at].data)
             self._at += 1
+            if (ending := frames[self._at - 1].ending) and ending.kind != "end":
+                self._break_off(ending.kind)
+                return
         self._finish()
 
     def _write_frame(self, data: bytes) -> None:
         assert self._entry is not None
-        self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        if data:  # an empty chunk would be the end of the body
+            self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
         self._entry.written.append(self._server.clock.now())
+
+    def _break_off(self, kind: str) -> None:
+        """End the connection in the middle of the body, after bytes that are no chunk if that is the fault."""
+        if kind == "malformed":
+            self._transport.write(b"this is no chunk size\r\n")
+        self._entry = None
+        self._transport.close()
 
     def _finish(self) -> None:
         if self._chunked:
@@ -155,8 +168,11 @@ class _Connection(asyncio.Protocol):
         asked = dict(self._head.headers).get(b"connection", b"").lower()
         return asked == b"close" or self._head.http_version != b"1.1"
 
-    def _write_head(self, status: int, content_type: str, length: int | None, close: bool) -> None:
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"content-type: {content_type}"]
+    def _write_head(self, status: int, headers: dict[str, str], length: int | None, close: bool) -> None:
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         if length is not None:
             lines.append(f"content-length: {length}")
         elif self._chunked:

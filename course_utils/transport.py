@@ -45,8 +45,14 @@ class _Playing:
         self.entry.written.append(self.clock.now())
         return frame.data
 
+    def finish(self, frame: Frame) -> None:
+        """What the client sees after the last byte: nothing, or the error a broken body gives over a real socket."""
+        if frame.ending and frame.ending.kind != "end":
+            broken = "peer closed connection without sending complete message body (incomplete chunked read)"
+            raise httpx2.RemoteProtocolError(broken, request=self._request)
+
     def response(self, stream: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> httpx2.Response:
-        headers = {"content-type": self.answer.content_type, "x-request-id": f"req_{self.entry.number}"}
+        headers = self.answer.headers | {"x-request-id": f"req_{self.entry.number}"}
         return httpx2.Response(self.answer.status, headers=headers, stream=stream)
 
 
@@ -62,6 +68,7 @@ class _Stream(httpx2.SyncByteStream):
             if too_late:
                 raise playing.give_up()
             yield playing.sent(frame)
+            playing.finish(frame)
 
     def close(self) -> None:
         self._playing.entry.client_left()
@@ -79,6 +86,7 @@ class _AsyncStream(httpx2.AsyncByteStream):
             if too_late:
                 raise playing.give_up()
             yield playing.sent(frame)
+            playing.finish(frame)
 
     async def aclose(self) -> None:
         self._playing.entry.client_left()

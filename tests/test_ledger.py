@@ -5,7 +5,7 @@ from course_utils.ledger import Ledger
 
 ANSWER = Answer(
     200,
-    "text/event-stream",
+    {},
     tuple(Frame(at, b"x", 1) for at in (0.5, 1.0, 1.5)),
     generated=(0.5, 1.0, 1.5),
     streamed=True,

@@ -11,7 +11,7 @@ import openai.resources.chat  # noqa: F401  # so that the notebook's set-up cell
 from course_utils.checks.exercise import Exercise, NotYet
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
-from course_utils.frames import Frame, Frames
+from course_utils.frames import Fault, Frame, Frames
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 
@@ -28,7 +28,7 @@ def _late_tail(frames: Frames) -> list[Frame]:
 
 def _ask(answer: Subject, *, usage: bool) -> tuple[Any, float, float]:
     """Let the answer measure one stream; its result, and the true times of first and last text."""
-    mock = MockServer(REPLY, pace=PACE, faults=[_late_tail], clock=VirtualClock(start=64.0))
+    mock = MockServer(REPLY, pace=PACE, faults=[Fault("late tail", _late_tail)], clock=VirtualClock(start=64.0))
     options: dict[str, Any] = {"stream_options": {"include_usage": True}} if usage else {}
     question: list[Any] = [{"role": "user", "content": "Why stream?"}]
     with mock.client() as client:
