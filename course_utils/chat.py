@@ -5,51 +5,14 @@ The shapes, the order of the keys and the nulls are those of recorded answers of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils import sse
+from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
 from course_utils.frames import Frame
 from course_utils.replies import tokens
-
-CREATED = 1_767_225_600
-"""The mock's calendar stands at 2026-01-01, so that the same question gives the same bytes on every day."""
-
-
-TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-    500: "server_error",
-    503: "server_error",
-}
-CODES = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
-
-
-class ApiError(Exception):
-    """An error the service answers with before anything else: a status, headers, and the provider's JSON."""
-
-    def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.param, self.code = status, message, param, code or CODES.get(status)
-
-    def body(self) -> bytes:
-        kind = TYPES.get(self.status, "invalid_request_error")
-        error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return json.dumps({"error": error}).encode()
-
-    def headers(self) -> dict[str, str]:
-        """A rate limit says how long to wait, in both forms that clients read, and what is left of the allowance."""
-        if self.status != 429:
-            return {}
-        left = {
-            "x-ratelimit-limit-requests": "60",
-            "x-ratelimit-remaining-requests": "0",
-            "x-ratelimit-reset-requests": "2s",
-        }
-        return {"retry-after": "2", "retry-after-ms": "2000"} | left
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,54 +30,25 @@ class ChatRequest:
 
 def parse(raw: bytes) -> ChatRequest:
     """Read a request body; raises `ApiError` 400 that says what was expected and what came."""
-    body = _json_object(raw)
+    body = json_object(raw)
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ApiError(400, "'messages' must be a list with at least one message", param="messages")
     texts = [_text(message) for message in messages]
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        raise ApiError(400, f"'model' must be a string, got {model!r}", param="model")
     options = body.get("stream_options") or {}
     return ChatRequest(
-        model=model,
+        model=model_of(body),
         prompt=texts[-1],
         prompt_tokens=sum(len(tokens(text)) for text in texts),
         stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        max_tokens=_limit(body),
+        max_tokens=limit_of(body, "max_completion_tokens", "max_tokens"),
         body=body,
     )
 
 
-def _json_object(raw: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(raw)
-    except ValueError as error:
-        raise ApiError(400, f"the body must be JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise ApiError(400, f"the body must be a JSON object, got {type(body).__name__}")
-    return body
-
-
 def _text(message: Any) -> str:
-    content = message.get("content") if isinstance(message, dict) else None
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    if not isinstance(content, str):
-        raise ApiError(400, "each message needs a 'role' and a 'content' with text", param="messages")
-    return content
-
-
-def _limit(body: dict[str, Any]) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
-        limit = body.get(name)
-        if limit is None:
-            continue
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ApiError(400, f"{name!r} must be a whole number of at least 1, got {limit!r}", param=name)
-        return limit
-    return None
+    return text_of(message.get("content") if isinstance(message, dict) else None, "messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +80,7 @@ def _tail(request: ChatRequest, said: Said) -> Iterator[bytes]:
     yield _chunk(request, said, {}, finish_reason=said.finish_reason)
     if request.include_usage:
         yield sse.event(
-            _dumps(_head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)})
+            dumps(_head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)})
         )
     yield sse.event("[DONE]")
 
@@ -156,14 +90,14 @@ def _chunk(request: ChatRequest, said: Said, delta: dict[str, Any], finish_reaso
     body = _head(request, said, "chat.completion.chunk") | {"choices": [choice]}
     if request.include_usage:
         body["usage"] = None
-    return sse.event(_dumps(body))
+    return sse.event(dumps(body))
 
 
 def completion(request: ChatRequest, said: Said) -> bytes:
     """The whole answer as one JSON object."""
     message: dict[str, Any] = {"role": "assistant", "content": "".join(said.pieces), "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
-    return _dumps(
+    return dumps(
         _head(request, said, "chat.completion") | {"choices": [choice], "usage": usage(request, said)}
     ).encode()
 
@@ -182,7 +116,3 @@ def _head(request: ChatRequest, said: Said, kind: str) -> dict[str, Any]:
         "service_tier": "default",
         "system_fingerprint": None,
     }
-
-
-def _dumps(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

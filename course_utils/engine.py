@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils import chat, scenario
+from course_utils.api import CREATED, ApiError
 from course_utils.frames import Fault, Frame, apply
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -71,7 +72,7 @@ class Engine:
         """The answer to ``request``; whatever is wrong with it becomes the provider's JSON error."""
         try:
             return self._route(request)
-        except chat.ApiError as error:
+        except ApiError as error:
             return Answer(error.status, JSON | error.headers(), (Frame(0.0, error.body()),))
 
     def _route(self, request: Request) -> Answer:
@@ -79,9 +80,9 @@ class Engine:
         if path.endswith("/models") and request.method == "GET":
             return _json_answer({"object": "list", "data": [_model(MODEL)]})
         if not path.endswith(CHAT):
-            raise chat.ApiError(404, f"no such route: {request.method} {path} (try POST /v1{CHAT} or GET /v1/models)")
+            raise ApiError(404, f"no such route: {request.method} {path} (try POST /v1{CHAT} or GET /v1/models)")
         if request.method != "POST":
-            raise chat.ApiError(405, f"{path} wants POST, got {request.method}")
+            raise ApiError(405, f"{path} wants POST, got {request.method}")
         return self._chat(chat.parse(request.body))
 
     def _chat(self, request: chat.ChatRequest) -> Answer:
@@ -101,9 +102,9 @@ class Engine:
         try:
             asked = scenario.parse(model, self.pace)
         except ValueError as error:
-            raise chat.ApiError(400, str(error), param="model") from None
+            raise ApiError(400, str(error), param="model") from None
         if asked.status is not None:
-            raise chat.ApiError(asked.status, f"this error was asked for by the model name {model!r}")
+            raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked
 
     def _say(self, request: chat.ChatRequest) -> chat.Said:
@@ -120,4 +121,4 @@ def _json_answer(value: dict[str, Any]) -> Answer:
 
 
 def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": chat.CREATED, "owned_by": "course"}
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "course"}

@@ -17,7 +17,20 @@ README = (ROOT / "README.md").read_text("utf-8")
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 
 # What each room may import of the package: downhill only, and for the heart nothing but the standard library.
-HEART = {"frames", "pace", "sse", "replies", "chat", "scenario", "engine", "clock", "metrics", "ledger", "timeline"}
+HEART = {
+    "frames",
+    "pace",
+    "sse",
+    "api",
+    "replies",
+    "chat",
+    "scenario",
+    "engine",
+    "clock",
+    "metrics",
+    "ledger",
+    "timeline",
+}
 STANDARD = set(sys.stdlib_module_names)
 
 
