@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils import chat, scenario
+from course_utils import chat, responses, scenario
 from course_utils.api import CREATED, ApiError
 from course_utils.frames import Fault, Frame, apply
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
+from course_utils.scenario import Scenario
 
 MODEL = "mock-1"
 """The model of the course; the one place that names it."""
 
-CHAT = "/chat/completions"
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 JSON = {"content-type": "application/json"}
 
@@ -67,6 +67,7 @@ class Engine:
         self.faults = tuple(faults)
         self.seed = seed
         self._asked = 0
+        self._dialects = {"/chat/completions": self._chat, "/responses": self._responses}
 
     def respond(self, request: Request) -> Answer:
         """The answer to ``request``; whatever is wrong with it becomes the provider's JSON error."""
@@ -79,26 +80,46 @@ class Engine:
         path = request.path.partition("?")[0].rstrip("/")
         if path.endswith("/models") and request.method == "GET":
             return _json_answer({"object": "list", "data": [_model(MODEL)]})
-        if not path.endswith(CHAT):
-            raise ApiError(404, f"no such route: {request.method} {path} (try POST /v1{CHAT} or GET /v1/models)")
+        dialect = next((answer for route, answer in self._dialects.items() if path.endswith(route)), None)
+        if dialect is None:
+            routes = ", ".join(f"POST /v1{route}" for route in self._dialects)
+            raise ApiError(404, f"no such route: {request.method} {path} (there are {routes}, GET /v1/models)")
         if request.method != "POST":
             raise ApiError(405, f"{path} wants POST, got {request.method}")
-        return self._chat(chat.parse(request.body))
+        return dialect(request.body)
 
-    def _chat(self, request: chat.ChatRequest) -> Answer:
+    def _chat(self, raw: bytes) -> Answer:
+        request = chat.parse(raw)
         asked = self._scenario(request.model)
-        said = self._say(request)
-        times = asked.pace.token_times(len(said.pieces))
+        pieces, complete = self._say(request.prompt, request.max_tokens)
+        said = chat.Said(f"chatcmpl-{self._id()}", pieces, "stop" if complete else "length")
+        times = asked.pace.token_times(len(pieces))
         if request.stream:
-            opened, faults = asked.pace.headers, (*self.faults, *asked.faults)
-            sent = apply(faults, chat.frames(request, said, times, opened))
-            headers = EVENT_STREAM | {name: value for fault in faults for name, value in fault.headers.items()}
-            return Answer(200, headers, tuple(sent), opened, tuple(times), True, request.body)
-        done = times[-1] if times else asked.pace.ttft
-        whole = Frame(done, chat.completion(request, said), tokens=len(times))
-        return Answer(200, JSON, (whole,), done, tuple(times), False, request.body)
+            return self._streamed(asked, chat.frames(request, said, times, asked.pace.headers), times, request.body)
+        return self._unary(asked, chat.completion(request, said), times, request.body)
 
-    def _scenario(self, model: str) -> scenario.Scenario:
+    def _responses(self, raw: bytes) -> Answer:
+        request = responses.parse(raw)
+        asked = self._scenario(request.model)
+        pieces, complete = self._say(request.prompt, request.max_tokens)
+        said = responses.Said(f"resp_{self._id()}", pieces, complete)
+        times = asked.pace.token_times(len(pieces))
+        if request.stream:
+            return self._streamed(
+                asked, responses.frames(request, said, times, asked.pace.headers), times, request.body
+            )
+        return self._unary(asked, responses.whole(request, said), times, request.body)
+
+    def _streamed(self, asked: Scenario, plain: list[Frame], times: list[float], body: dict[str, Any]) -> Answer:
+        faults = (*self.faults, *asked.faults)
+        headers = EVENT_STREAM | {name: value for fault in faults for name, value in fault.headers.items()}
+        return Answer(200, headers, tuple(apply(faults, plain)), asked.pace.headers, tuple(times), True, body)
+
+    def _unary(self, asked: Scenario, whole: bytes, times: list[float], body: dict[str, Any]) -> Answer:
+        done = times[-1] if times else asked.pace.ttft
+        return Answer(200, JSON, (Frame(done, whole, tokens=len(times)),), done, tuple(times), False, body)
+
+    def _scenario(self, model: str) -> Scenario:
         try:
             asked = scenario.parse(model, self.pace)
         except ValueError as error:
@@ -107,13 +128,14 @@ class Engine:
             raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked
 
-    def _say(self, request: chat.ChatRequest) -> chat.Said:
-        text = self.reply if isinstance(self.reply, str) else self.reply(request.prompt)
-        pieces = tokens(text)
-        kept = pieces[: request.max_tokens]
+    def _say(self, prompt: str, limit: int | None) -> tuple[tuple[str, ...], bool]:
+        """The tokens of the reply, and whether all of them fit under the limit."""
+        pieces = tokens(self.reply if isinstance(self.reply, str) else self.reply(prompt))
+        return tuple(pieces[:limit]), limit is None or len(pieces) <= limit
+
+    def _id(self) -> str:
         self._asked += 1
-        digest = hashlib.sha256(f"{self.seed}:{self._asked}".encode()).hexdigest()
-        return chat.Said(f"chatcmpl-{digest[:24]}", tuple(kept), "stop" if len(kept) == len(pieces) else "length")
+        return hashlib.sha256(f"{self.seed}:{self._asked}".encode()).hexdigest()[:24]
 
 
 def _json_answer(value: dict[str, Any]) -> Answer:

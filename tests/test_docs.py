@@ -22,6 +22,7 @@ HEART = {
     "pace",
     "sse",
     "api",
+    "responses",
     "replies",
     "chat",
     "scenario",

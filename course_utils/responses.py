@@ -1,0 +1,167 @@
+"""The Responses wire: typed events with gapless sequence numbers, or one object. No ``[DONE]``: the last event says how it ended.
+
+The order of the events is that of recorded answers of the real service (2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from course_utils import sse
+from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
+from course_utils.frames import Frame
+from course_utils.replies import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequest:
+    """The parts of a request that change the answer."""
+
+    model: str
+    prompt: str
+    prompt_tokens: int
+    stream: bool = False
+    max_tokens: int | None = None
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+def parse(raw: bytes) -> ResponseRequest:
+    """Read a request body; raises `ApiError` 400 that says what was expected and what came."""
+    body = json_object(raw)
+    texts = _texts(body.get("input"))
+    if isinstance(body.get("instructions"), str):
+        texts.insert(0, body["instructions"])
+    return ResponseRequest(
+        model=model_of(body),
+        prompt=texts[-1],
+        prompt_tokens=sum(len(tokens(text)) for text in texts),
+        stream=body.get("stream") is True,
+        max_tokens=limit_of(body, "max_output_tokens"),
+        body=body,
+    )
+
+
+def _texts(asked: Any) -> list[str]:
+    if isinstance(asked, str) and asked:
+        return [asked]
+    if isinstance(asked, list) and asked and all(isinstance(item, dict) for item in asked):
+        return [text_of(item.get("content"), "input") for item in asked]
+    raise ApiError(400, "'input' must be a text or a list with at least one message", param="input")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the model says to one request: its tokens, and whether the token limit stopped it."""
+
+    id: str
+    pieces: tuple[str, ...]
+    complete: bool
+
+
+def frames(request: ResponseRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
+    """The answer as frames, an event each. ``times`` are seconds, one a token; ``opened`` is when the first event leaves."""
+    first, done = (times[0], times[-1]) if times else (opened, opened)
+    schedule = [(opened, 0, event) for event in _opening(request, said)]
+    schedule += [(first, 0, event) for event in _part_opens(said)]
+    schedule += [(at, 1, _delta(said, piece)) for at, piece in zip(times, said.pieces, strict=True)]
+    schedule += [(done, 0, event) for event in _closing(request, said)]
+    return [
+        Frame(at, sse.event(dumps(event | {"sequence_number": number}), type=event["type"]), count)
+        for number, (at, count, event) in enumerate(schedule)
+    ]
+
+
+def _opening(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
+    started = response(request, said, "in_progress")
+    yield {"type": "response.created", "response": started}
+    yield {"type": "response.in_progress", "response": started}
+
+
+def _part_opens(said: Said) -> Iterator[dict[str, Any]]:
+    item = {"id": _item_id(said), "type": "message", "status": "in_progress", "content": [], "role": "assistant"}
+    yield {"type": "response.output_item.added", "output_index": 0, "item": item}
+    yield _in_part(said, "response.content_part.added") | {"part": _part("")}
+
+
+def _delta(said: Said, piece: str) -> dict[str, Any]:
+    return _in_part(said, "response.output_text.delta") | {"delta": piece, "logprobs": []}
+
+
+def _closing(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
+    text = "".join(said.pieces)
+    yield _in_part(said, "response.output_text.done") | {"text": text, "logprobs": []}
+    yield _in_part(said, "response.content_part.done") | {"part": _part(text)}
+    yield {"type": "response.output_item.done", "output_index": 0, "item": _item(said)}
+    status = _status(said)
+    yield {"type": f"response.{status}", "response": response(request, said, status)}
+
+
+def _in_part(said: Said, type: str) -> dict[str, Any]:
+    return {"type": type, "item_id": _item_id(said), "output_index": 0, "content_index": 0}
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
+
+
+def _item(said: Said) -> dict[str, Any]:
+    content = [_part("".join(said.pieces))]
+    return {"id": _item_id(said), "type": "message", "status": _status(said), "content": content, "role": "assistant"}
+
+
+def _item_id(said: Said) -> str:
+    return said.id.replace("resp_", "msg_")
+
+
+def _status(said: Said) -> str:
+    return "completed" if said.complete else "incomplete"
+
+
+def whole(request: ResponseRequest, said: Said) -> bytes:
+    """The whole answer as one JSON object."""
+    return dumps(response(request, said, _status(said))).encode()
+
+
+def response(request: ResponseRequest, said: Said, status: str) -> dict[str, Any]:
+    """The response object; output and usage are there once it has ended."""
+    ended = status != "in_progress"
+    limited = {"reason": "max_output_tokens"} if status == "incomplete" else None
+    return {
+        "id": said.id,
+        "object": "response",
+        "created_at": CREATED,
+        "status": status,
+        "background": False,
+        "error": None,
+        "incomplete_details": limited,
+        "instructions": request.body.get("instructions"),
+        "max_output_tokens": request.max_tokens,
+        "model": request.model,
+        "output": [_item(said)] if ended else [],
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "reasoning": {"effort": None, "summary": None},
+        "store": False,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "usage": usage(request, said) if ended else None,
+        "user": None,
+        "metadata": {},
+    }
+
+
+def usage(request: ResponseRequest, said: Said) -> dict[str, Any]:
+    asked, answered = request.prompt_tokens, len(said.pieces)
+    return {
+        "input_tokens": asked,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": answered,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": asked + answered,
+    }
