@@ -28,7 +28,7 @@ _HOME = {
     "mock": ("MockServer", "connect"),
     "pace": ("Pace",),
     "plots": ("plot_timelines",),
-    "lanes": ("deliver", "practice", "race"),
+    "lanes": ("deliver", "practice", "race", "trial"),
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
     "widgets": ("RaceWidget",),
     "environment": ("doctor",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +73,11 @@ def race(tokens_per_second: float = 10.0, pause: float = 0.0) -> Race:
     if not tokens_per_second > 0:
         raise ValueError(f"the model needs a speed above 0 tokens per second, got {tokens_per_second!r}")
     pace = Pace(ttft=TTFT, itl=1 / tokens_per_second, pauses=((3, pause),) if pause else ())
-    runs = {lane: _run(pace, SCRIPT["story"], streamed, faults) for lane, (streamed, faults) in LANES.items()}
+    runs = {lane: _run(pace, SCRIPT["sky"], streamed, faults) for lane, (streamed, faults) in LANES.items()}
     return Race({lane: run[0] for lane, run in runs.items()}, {lane: run[1] for lane, run in runs.items()})
 
 
-def deliver(
-    pace: Pace, *, reply: str = SCRIPT["story"], streamed: bool = True, faults: Sequence[Fault] = ()
-) -> Timeline:
+def deliver(pace: Pace, *, reply: str = SCRIPT["sky"], streamed: bool = True, faults: Sequence[Fault] = ()) -> Timeline:
     """The timeline of one answer at a given pace, without waiting for it."""
     return _run(pace, reply, streamed, faults)[0]
 
@@ -99,9 +97,22 @@ def practice() -> tuple[Callable[[], Any], Callable[[], float]]:
     return send, mock.clock.now
 
 
+def trial(smooth: Callable[..., Iterator[str]], gap: float = 0.25, max_lag: float = 1.0) -> None:
+    """Run a generator like that of exercise 1.4 on pieces that come at 1, 1, 1 and 3 s, and print when each leaves."""
+    clock = VirtualClock()
+
+    def source() -> Iterator[tuple[float, str]]:
+        for at, text in ((1.0, "one"), (1.0, "two"), (1.0, "three"), (3.0, "four")):
+            clock.sleep_until(at)
+            yield at, text
+
+    for text in smooth(source(), gap, max_lag, clock.now, clock.sleep):
+        print(f"{clock.now():.2f} s  {text}")
+
+
 def _run(pace: Pace, reply: str, streamed: bool, faults: Sequence[Fault]) -> tuple[Timeline, Entry]:
     mock = MockServer(reply, pace=pace, faults=faults, clock=VirtualClock())
-    question: list[Any] = [{"role": "user", "content": "Tell me a story"}]
+    question: list[Any] = [{"role": "user", "content": "Why is the sky blue?"}]
     with mock.client() as client:
         create = client.chat.completions.create
         timeline = record(create, model=mock.model, messages=question, stream=streamed, clock=mock.clock)

@@ -222,9 +222,9 @@ def _svg(title: str, reading: str, height: int, parts: Sequence[str]) -> str:
     # Several figures share one page, so the ids that title and description need come from the content.
     key = hashlib.sha256((title + body).encode()).hexdigest()[:8]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'role="img" aria-labelledby="t{key} d{key}" font-family="system-ui, sans-serif" font-size="13" '
-        f'style="max-width:100%;height:auto">'
+        f'style="width:100%;max-width:1100px;height:auto">'
         f'<title id="t{key}">{escape(title)}</title><desc id="d{key}">{escape(reading)}</desc>'
         f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8" fill="{GROUND}" stroke="#c9ced6"/>'
         f'<text x="12" y="24" fill="{INK}" font-size="15" font-weight="600">{escape(title)}</text>{body}</svg>'

@@ -57,17 +57,17 @@ def remember(kind: str, key: str, value: Any) -> None:
     _write_json(folder() / "progress.json", state)
 
 
-def reset_exercise(id: str, root: Path = ROOT, work: Path | None = None) -> tuple[Path, Path]:
-    """Put the starter of one exercise back into the learner's notebook; returns (notebook, backup of theirs).
+def reset_exercise(id: str, root: Path = ROOT, work: Path | None = None) -> tuple[Path, Path | None]:
+    """Put the starter of one exercise back into the learner's notebook; returns (notebook, backup of theirs, if any).
 
-    Only the cells of that exercise change. A cell that the learner deleted is put at the end.
+    Only the cells of that exercise change. One that the learner deleted comes back beside the other, or at the end.
     """
     work = work or folder()
     source = _notebook_with(id, root)
     copy = work / source.relative_to(root)
     if not copy.exists():
         fill(root, work)
-        return copy, copy
+        return copy, None
     theirs, ours = json.loads(copy.read_text("utf-8")), json.loads(source.read_text("utf-8"))
     backup = _backup(copy, work)
     for starter in (cell for cell in ours["cells"] if _belongs(cell, id)):
@@ -89,11 +89,14 @@ def _belongs(cell: dict[str, Any], id: str) -> bool:
 
 
 def _put(cells: list[dict[str, Any]], starter: dict[str, Any]) -> None:
-    for index, cell in enumerate(cells):
-        if cell.get("id") == starter["id"]:
-            cells[index] = starter
-            return
-    cells.append(starter)
+    ids = [cell.get("id") for cell in cells]
+    check = f"{starter['id']}-check"
+    if starter["id"] in ids:
+        cells[ids.index(starter["id"])] = starter
+    elif check in ids:
+        cells.insert(ids.index(check), starter)
+    else:
+        cells.append(starter)
 
 
 def _backup(copy: Path, work: Path) -> Path:

@@ -93,7 +93,7 @@ def test_code_that_raises_is_shown_its_own_lines(exercise):
     verdict = exercise.judge(broken)
     assert verdict.outcome == "raised"
     assert verdict.message.startswith("TypeError")
-    assert 'in broken: return args[0] // "no"' in verdict.given
+    assert 'in broken: return args[0] // "no"' in verdict.where
     assert "site-packages" not in repr(verdict)
 
 
@@ -149,6 +149,51 @@ class AgreesWithEverything(float):
     __hash__ = None
 
 
+def test_a_forgotten_return_is_named():
+    verdict = check("1.2", lambda arrivals, speed: print("", end=""))
+    assert verdict.got == "None (is there a return?)"
+
+
+def test_a_forgotten_yield_is_named():
+    assert "hands its pieces out with `yield`" in check("1.4", lambda *args: None).message
+
+
+def test_async_functions_are_told_so_without_a_warning():
+    async def answer(*args):
+        return 1.0
+
+    async def generator(*args):
+        yield "x"
+
+    assert "`def` instead of `async def`" in check("1.2", answer).message
+    assert "`def` instead of `async def`" in check("1.4", generator).message
+
+
+def test_a_text_is_shown_in_quotes():
+    assert check("1.2", lambda arrivals, speed: "4.0").got == "'4.0'"
+
+
+def test_the_input_that_broke_the_code_is_shown():
+    verdict = check("1.2", lambda arrivals, speed: 1 / 0)
+    assert verdict.given.startswith("[1.0, 1.0")
+
+
+def test_a_deep_traceback_is_cut():
+    def deep(*args):
+        return deep(*args)
+
+    verdict = check("1.2", deep)
+    assert verdict.outcome == "raised"
+    assert verdict.where.count("in deep") == 4
+
+
+def test_exact_numbers_and_named_tuples_are_plain():
+    from collections import namedtuple
+    from fractions import Fraction
+
+    assert plain(namedtuple("Point", "x y")(Fraction(1, 2), 2)) == [0.5, 2]
+
+
 def test_an_object_that_pretends_to_be_equal_is_refused():
     verdict = check("1.2", lambda *args: AgreesWithEverything(1))
     assert verdict.outcome == "not_yet"
@@ -192,6 +237,12 @@ def test_hints_come_one_after_the_other_and_by_number():
     assert "levels 1, 2 and 3" in repr(hint("1.2", 9))
 
 
+def test_an_id_written_as_a_number_is_understood():
+    assert repr(hint(1.1)).startswith("Hint 1 of 3 for 1.1")
+    assert check(1.2, exercises()["1.2"].right_answers[0]).passed
+    assert repr(hint("1.1")).startswith("Hint 2")
+
+
 def test_the_solution_is_shown_after_a_pass_only():
     assert "once your own passes" in repr(solution("1.2"))
     check("1.2", exercises()["1.2"].right_answers[0])
@@ -202,10 +253,16 @@ def test_the_solution_is_shown_after_a_pass_only():
 
 def test_a_prediction_is_echoed_and_shown_beside_the_result():
     assert "No prediction yet" in repr(predict("1.a", ...))
-    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: none."
+    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. You made no prediction."
     assert repr(predict("1.a", 3)) == "Your prediction: 3"
-    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: 3."
-    assert "number or a text" in repr(predict("1.a", object()))
+    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: 3, 1.5 off."
+    predict("1.a", "soon")
+    assert repr(reveal("1.a", -0.0)) == "Measured: 0. Your prediction: soon."
+
+
+@pytest.mark.parametrize("value", [None, True, [1], float("nan"), float("inf"), object()])
+def test_a_prediction_is_a_number_or_a_text(value):
+    assert "number or a text" in repr(predict("1.a", value))
 
 
 def test_progress_counts_points_and_a_pass_is_kept():

@@ -1,7 +1,7 @@
 import pytest
 
 from course_utils import metrics
-from course_utils.lanes import practice, race
+from course_utils.lanes import practice, race, trial
 from course_utils.widgets import RaceWidget
 
 
@@ -62,3 +62,8 @@ def test_practice_gives_a_stream_to_try_a_function_on():
     send, clock = practice()
     seen = [(clock(), chunk.choices[0].delta.content) for chunk in send()]
     assert seen == [(0.25, ""), (1.0, "One"), (1.5, " two"), (2.0, " three"), (2.0, None)]
+
+
+def test_a_trial_prints_when_each_piece_leaves(capsys):
+    trial(lambda stream, gap, max_lag, clock, sleep: (text for _, text in stream))
+    assert capsys.readouterr().out == "1.00 s  one\n1.00 s  two\n1.00 s  three\n3.00 s  four\n"

@@ -54,7 +54,7 @@ def test_only_a_live_view_moves():
 def test_every_mark_and_label_lies_inside_the_picture():
     figure = plot_timelines({"fast": deliver(Pace(ttft=0.3, itl=0.001)), "slow": deliver(Pace(ttft=9))}, reader=5.3)
     root = ET.fromstring(figure.svg)
-    width = float(root.get("width"))
+    width = float(root.get("viewBox").split()[2])
     for node in root.iter(f"{SVG}text"):
         reach = 7.2 * len(node.text) * {"middle": 0.5, "end": 0.0}.get(node.get("text-anchor"), 1.0)
         assert float(node.get("x")) + reach <= width, node.text

@@ -11,7 +11,7 @@ def test_tokens_joined_are_the_text(text):
 
 
 def test_a_long_word_is_several_tokens():
-    assert tokens("generation works.") == ["genera", "tion", " works", "."]
+    assert tokens("generation works.") == ["generati", "on", " works", "."]
 
 
 def test_the_reply_follows_the_key_word():
@@ -23,5 +23,5 @@ def test_an_unknown_question_gets_an_honest_reply():
 
 
 @pytest.mark.parametrize("reply", [*SCRIPT.values(), DEFAULT])
-def test_the_replies_have_about_five_tokens_for_four_words(reply):
-    assert len(tokens(reply)) / len(reply.split()) == pytest.approx(1.25, abs=0.06)
+def test_the_replies_have_about_six_tokens_for_five_words(reply):
+    assert len(tokens(reply)) / len(reply.split()) == pytest.approx(1.2, abs=0.06)

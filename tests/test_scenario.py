@@ -13,7 +13,7 @@ from course_utils.pace import Pace
 from course_utils.timeline import record
 
 PACE = Pace(headers=0.25, ttft=0.5, itl=0.25)
-REPLY = "Streaming is fun for two é 🎉 readers."
+REPLY = "Streaming is fun for two é 🎉 fast readers."
 WHOLE = 11  # tokens of REPLY
 
 

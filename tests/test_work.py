@@ -67,8 +67,16 @@ def test_reset_puts_a_deleted_cell_back(course):
     assert [cell["id"] for cell in json.loads(copy.read_text())["cells"]] == ["ex-1-2", "ex-1-1", "ex-1-1-check"]
 
 
-def test_reset_without_a_copy_makes_one(course):
+def test_reset_puts_a_deleted_answer_before_its_check(course):
+    work.fill(course)
+    copy = course / "work/exercises/01.ipynb"
+    copy.write_text(notebook(("ex-1-1-check", "check"), ("ex-1-2", "my two")))
     work.reset_exercise("1.1", course)
+    assert [cell["id"] for cell in json.loads(copy.read_text())["cells"]] == ["ex-1-1", "ex-1-1-check", "ex-1-2"]
+
+
+def test_reset_without_a_copy_makes_one(course):
+    assert work.reset_exercise("1.1", course)[1] is None
     assert "starter" in (course / "work/exercises/01.ipynb").read_text()
 
 

@@ -8,27 +8,28 @@ from typing import Any
 
 import openai.resources.chat  # noqa: F401  # so that the notebook's set-up cell waits for it, and not the first check
 
-from course_utils.checks.exercise import Exercise, NotYet
+from course_utils.checks.exercise import Exercise, NotYet, Words
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 from course_utils.frames import Fault, Frame, Frames
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 
-REPLY = "Streaming shows the first words while the rest is still being made."
+REPLY = "\nStreaming shows the first words  while the rest is still being made."
 PACE = Pace(headers=0.25, ttft=1.0, itl=0.125)
 TAIL = 0.5
 
 
-def _late_tail(frames: Frames) -> list[Frame]:
-    """The finish reason and what follows come later than the last text, as they may."""
+def _real_life(frames: Frames) -> list[Frame]:
+    """A second chunk without text, and a finish reason that comes later than the last text; both occur."""
     last = max(index for index, frame in enumerate(frames) if frame.tokens)
-    return [replace(frame, at=frame.at + TAIL) if index > last else frame for index, frame in enumerate(frames)]
+    late = [replace(frame, at=frame.at + TAIL) if index > last else frame for index, frame in enumerate(frames)]
+    return [late[0], replace(late[0], at=2 * PACE.headers), *late[1:]]
 
 
 def _ask(answer: Subject, *, usage: bool) -> tuple[Any, float, float]:
     """Let the answer measure one stream; its result, and the true times of first and last text."""
-    mock = MockServer(REPLY, pace=PACE, faults=[Fault("late tail", _late_tail)], clock=VirtualClock(start=64.0))
+    mock = MockServer(REPLY, pace=PACE, faults=[Fault("real life", _real_life)], clock=VirtualClock(start=64.0))
     options: dict[str, Any] = {"stream_options": {"include_usage": True}} if usage else {}
     question: list[Any] = [{"role": "user", "content": "Why stream?"}]
     with mock.client() as client:
@@ -39,6 +40,10 @@ def _ask(answer: Subject, *, usage: bool) -> tuple[Any, float, float]:
         got = answer.call(send, mock.clock.now)
     if not len(mock.ledger):
         raise NotYet("The server has seen no request. Call send() to ask it, and loop over what that returns.", got=got)
+    if len(mock.ledger) > 1:
+        raise NotYet(
+            f"The server has seen {len(mock.ledger)} requests, and you would pay for each. Call send() once.", got=got
+        )
     entry = mock.ledger[0]
     return got, entry.token_times[0] - entry.arrived, entry.token_times[-1] - entry.arrived
 
@@ -52,8 +57,8 @@ def check(answer: Subject) -> None:
         raise NotYet(
             "One chunk has no choices. Which one, and why? It carries the usage and comes last, if it was asked for.",
             given="the same stream, with a usage chunk",
-            got=str(raised),
-            expected=[first, end, REPLY],
+            got=Words(raised),
+            expected=(first, end, REPLY),
         ) from None
     _judge(got, first, end)
 
@@ -61,11 +66,13 @@ def check(answer: Subject) -> None:
 def _judge(got: Any, first: float, end: float) -> None:
     facts: dict[str, Any] = {
         "given": f"text from {first} s to {end} s after the request, role chunk at {PACE.headers} s",
-        "got": got,
-        "expected": [first, end, REPLY],
+        "got": tuple(got) if isinstance(got, list) else got,
+        "expected": (first, end, REPLY),
     }
     if not (isinstance(got, list) and len(got) == 3 and isinstance(got[2], str) and all(map(_number, got[:2]))):
         raise NotYet("Return three things: first_visible and end in seconds, and the text.", **facts)
+    if not got[2]:
+        raise NotYet("No text came back. A stream can be read only once: did you loop over it twice?", **facts)
     why = _time_trouble(got[0], got[1], first, end)
     if why:
         raise NotYet(why, **facts)
@@ -89,14 +96,24 @@ def _time_trouble(got_first: float, got_end: float, first: float, end: float) ->
         return "Your clock is not the one you were given: measure with clock(), not with the time module."
     if _same(got_first, PACE.headers):
         return "The first chunk carries a role and no text. Would a reader see anything?"
+    if _same(got_first, 2 * PACE.headers):
+        return "The second chunk carries no text. Would a reader see anything? Look at what a chunk holds, not at its number."
+    if _same(got_first, end) and _same(got_end, first):
+        return "The first two values are swapped: first_visible comes before end."
+    if _same(got_first, got_end) and _same(got_end, first):
+        return "You stop after the first text. The loop has to go on to the end of the stream."
+    if _same(got_first, got_end) and _same(got_end, end):
+        return "You kept overwriting the first time; both are the time of the last text now."
     if _same(got_first, got_end):
         return "All your timestamps are the same. When did your loop start to run?"
     if _same(got_first, first - PACE.headers):
         return "Your stopwatch starts when the server has already answered. When does the user start waiting?"
     if _same(got_first, first) and got_end > end:
         return "Your end is when the stream closed. The last text was there earlier: which chunk did you time?"
-    if _same(got_first, end):
-        return "You kept overwriting the first time; it is the time of the last text now."
+    if _same(got_first, first) and _same(got_end, end - first):
+        return "Your end counts from the first text. Count from the request, as for the first."
+    if abs(got_first - first) < 0.06 and abs(got_end - end) < 0.06:
+        return "Your times are rounded. Return them as they are; rounding is for printing."
     return "Your times are off. Print clock() at each chunk with text, and compare."
 
 
@@ -222,6 +239,61 @@ def _(send, clock):  # type: ignore[no-untyped-def]
             first = end if first is None else first
             text += chunk.choices[0].delta.content
     return first, end, text
+
+
+@EXERCISE.wrong("asks twice", says="seen 2 requests")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent = clock()
+    text = next(chunk.choices[0].delta.content for chunk in send() if chunk.choices[0].delta.content)
+    first = clock() - sent
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end, text = clock() - sent, text + chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("overwrites the first time", says="overwriting the first")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            first = end = clock() - sent
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("tidies the text", says="characters, you returned")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return first, end, " ".join(text.split())
+
+
+@EXERCISE.wrong("takes the second chunk for the first text", says="no text. Would")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for index, chunk in enumerate(send()):
+        if index == 1:
+            first = clock() - sent
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            text += chunk.choices[0].delta.content
+    return first, end, text
+
+
+@EXERCISE.wrong("swaps the two times", says="swapped")
+def _(send, clock):  # type: ignore[no-untyped-def]
+    sent, first, end, text = clock(), None, None, ""
+    for chunk in send():
+        if chunk.choices and chunk.choices[0].delta.content:
+            end = clock() - sent
+            first = end if first is None else first
+            text += chunk.choices[0].delta.content
+    return end, first, text
 
 
 @EXERCISE.right

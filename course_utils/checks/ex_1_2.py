@@ -22,6 +22,7 @@ def check(answer: Subject) -> None:
         answer,
         PAUSE,
         1.0,
+        "You are too late: in a gap in which she still reads, nothing is added.",
         "Put a pause after token 3: your answer did not move as it should. Can the reader read words that are not there?",
     )
     _case(
@@ -34,30 +35,33 @@ def check(answer: Subject) -> None:
     draw = random.Random(12)
     for _ in range(20):
         times = sorted(round(draw.uniform(0, 8), 2) for _ in range(draw.randint(1, 30)))
-        _case(
-            answer,
-            times,
-            round(draw.uniform(0.5, 12), 2),
-            "Another timeline goes wrong. Work it out token by token with a pencil.",
-        )
+        speed = round(draw.uniform(0.5, 12), 2)
+        _case(answer, times, speed, "Another timeline goes wrong. Work it out token by token with a pencil.")
+
+
+MISCONCEPTIONS = {
+    3.0: "You start reading at 0, or you count from the first token. She can't read before something has come, "
+    "and the seconds count from the request.",
+    3.25: "Speed is in tokens here, one entry of arrivals is one token; you converted from or to words.",
+    3.5: "You stop when the last token is taken up. She still has to read it.",
+    1.5: "You stop after the first token. Go through all of them.",
+    13.0: "A token takes 1 / tokens_per_second seconds; you added tokens_per_second.",
+    1.0: "Reading took no time at all: `//` cuts off what is behind the point.",
+    1 + 6 / metrics.READING_SPEED: "Use the speed you were given, not that of an average reader.",
+}
+"""What six tokens at 1.0 s, read at two a second, give to whom; right is 4.0."""
 
 
 def _all_at_once(answer: Subject) -> None:
-    """Six tokens at 1.0 s, two a second: wrong ideas give different numbers here, so each can be named."""
-    misconceptions = {
-        3.0: "You start reading at 0. Nothing has come by then: with an endlessly fast reader your answer would be 0.",
-        3.25: "Speed is in tokens here, one entry of arrivals is one token; you converted from or to words.",
-        3.5: "You stop when the last token is taken up. She still has to read it.",
-    }
     got = _call(answer, AT_ONCE, 2.0)
-    for value, why in misconceptions.items():
+    for value, why in MISCONCEPTIONS.items():
         if math.isclose(got, value, abs_tol=1e-6):
             raise NotYet(why, given=f"arrivals={AT_ONCE}, tokens_per_second=2.0", got=got, expected=4.0)
     _compare(got, AT_ONCE, 2.0, "All six tokens are there at 1.0 s and she reads two a second. When is she through?")
 
 
-def _case(answer: Subject, arrivals: list[float], speed: float, why: str) -> None:
-    _compare(_call(answer, arrivals, speed), arrivals, speed, why)
+def _case(answer: Subject, arrivals: list[float], speed: float, late: str, early: str = "") -> None:
+    _compare(_call(answer, arrivals, speed), arrivals, speed, late, early)
 
 
 def _call(answer: Subject, arrivals: list[float], speed: float) -> float:
@@ -72,10 +76,15 @@ def _call(answer: Subject, arrivals: list[float], speed: float) -> float:
     return float(got)
 
 
-def _compare(got: float, arrivals: list[float], speed: float, why: str) -> None:
+def _compare(got: float, arrivals: list[float], speed: float, late: str, early: str = "") -> None:
+    """``late`` is said of an answer beyond the right one; ``early``, if it differs, of one before it."""
     expected = _expected(arrivals, speed)
-    if not math.isclose(got, expected, rel_tol=1e-9, abs_tol=1e-9):
-        raise NotYet(why, given=f"arrivals={arrivals}, tokens_per_second={speed}", got=got, expected=expected)
+    if math.isclose(got, expected, rel_tol=1e-6, abs_tol=1e-9):
+        return
+    why = late if got > expected else early or late
+    if got == int(expected):
+        why = "You cut off or rounded the fraction. Return the number as it is."
+    raise NotYet(why, given=f"arrivals={arrivals}, tokens_per_second={speed}", got=got, expected=expected)
 
 
 def _expected(arrivals: list[float], speed: float) -> float:
@@ -154,6 +163,39 @@ def _(arrivals, tokens_per_second):  # type: ignore[no-untyped-def]
     for arrived in arrivals:
         at = max(at, arrived) + 1 / tokens_per_second
     return at or -1.0
+
+
+@EXERCISE.wrong("adds every gap, also those she reads through", says="still reads, nothing is added")
+def _(arrivals, tokens_per_second):  # type: ignore[no-untyped-def]
+    at, before = (arrivals[0] if arrivals else 0.0), None
+    for arrived in arrivals:
+        gap = 0.0 if before is None else arrived - before
+        at += max(gap, 1 / tokens_per_second)
+        before = arrived
+    return at
+
+
+@EXERCISE.wrong("cuts off the fraction", says="cut off or rounded")
+def _(arrivals, tokens_per_second):  # type: ignore[no-untyped-def]
+    at = 0.0
+    for arrived in arrivals:
+        at = max(at, arrived) + 1 / tokens_per_second
+    return int(at)
+
+
+@EXERCISE.wrong("adds the speed instead of the time", says="1 / tokens_per_second seconds")
+def _(arrivals, tokens_per_second):  # type: ignore[no-untyped-def]
+    at = 0.0
+    for arrived in arrivals:
+        at = max(at, arrived) + tokens_per_second
+    return at
+
+
+@EXERCISE.wrong("stops after the first token", says="after the first token")
+def _(arrivals, tokens_per_second):  # type: ignore[no-untyped-def]
+    for arrived in arrivals:
+        return arrived + 1 / tokens_per_second
+    return 0.0
 
 
 @EXERCISE.right

@@ -42,8 +42,16 @@ def _faster(times: list[float], factor: float) -> list[float]:
     return [round(at / factor, 6) for at in times]
 
 
+EXAMPLES = {
+    "streamed": [0.5, 0.6, 0.7, 0.8, 0.9],
+    "buffered": [4.0, 4.0, 4.0, 4.001],
+    "clumped": [1.0, 1.0, 2.0, 2.0, 3.0, 3.0],
+}
+
+
 def check(answer: Subject) -> None:
-    _expect(answer, "streamed", _steady(), "One piece every 0.1 s from 0.5 s on: this is what streaming looks like.")
+    steady = "One piece every 0.1 s is what streaming looks like. (Computed gaps differ in their last digits; leave a margin.)"
+    _expect(answer, "streamed", _steady(), steady)
     _expect(
         answer,
         "buffered",
@@ -64,21 +72,26 @@ def check(answer: Subject) -> None:
         for label, make in (("streamed", _steady), ("buffered", _at_the_end), ("clumped", _bunches)):
             _expect(answer, label, _faster(make(), factor), why)
     for few in ([], [0.8], [0.8, 0.8], [0.5, 0.6, 0.7]):
-        _expect(
-            answer,
-            "unknown",
-            few,
-            "Too little evidence should be its own answer: with fewer than four pieces say 'unknown'.",
-        )
+        why = "Too little evidence should be its own answer: with fewer than four pieces say 'unknown'."
+        _expect(answer, "unknown", few, why)
+    for label, times in EXAMPLES.items():
+        _expect(answer, label, times, "This is one of the examples in the text of the function.")
     _expect(answer, "streamed", _stalled(), "One long wait is a stall, not bunches. Is it periodic?")
+    _expect(answer, "streamed", [1.0] * 4 + [5.0] * 4, "Two bunches can be one stall; only three or more are clumps.")
+    _expect(answer, "streamed", [0.5, 0.6, 0.6, 0.7, 0.8], "Two pieces that happen to come together make no bunches.")
     for seed in range(5):
         _expect(answer, "streamed", _jittered(seed), "These gaps vary as gaps do, but the pieces come one by one.")
+    late = "A late start is not a buffer: after the wait the pieces came one by one for 6 s."
+    _expect(answer, "streamed", [30 + 0.1 * index for index in range(60)], late)
     _expect(
-        answer,
-        "streamed",
-        [30 + 0.1 * index for index in range(60)],
-        "A late start is not a buffer: after the wait the pieces came one by one for 6 s.",
+        answer, "buffered", _spread(0.04), "All of it came within 4 % of the wait, less than a twentieth: one moment."
     )
+    _expect(answer, "streamed", _spread(0.07), "It came over 7 % of the wait, more than a twentieth, piece by piece.")
+
+
+def _spread(share: float) -> list[float]:
+    """Twenty pieces, evenly over the last ``share`` of a wait of 10 s."""
+    return [round(10 * (1 - share * (19 - index) / 19), 6) for index in range(20)]
 
 
 def _expect(answer: Subject, label: str, times: list[float], why: str) -> None:
@@ -154,6 +167,13 @@ EXERCISE.wrong("takes a late start for a buffer", says="A late start is not a bu
 )
 
 
+EXERCISE.wrong("wants more than four pieces", says="examples in the text")(_reference(few=5))
+EXERCISE.wrong("calls two bunches clumps", says="only three or more")(_reference(bunches=2))
+EXERCISE.wrong("has another limit for one moment", says="less than a twentieth")(
+    _reference(moment=lambda arrivals: arrivals[-1] - arrivals[0] <= arrivals[-1] / 40)
+)
+
+
 @EXERCISE.wrong("looks at the mean gap only", says="same mean")
 def _(arrivals):  # type: ignore[no-untyped-def]
     if len(arrivals) < 4:
@@ -182,7 +202,7 @@ def _(arrivals):  # type: ignore[no-untyped-def]
     if len(arrivals) <= 3:
         return "unknown"
     first, last = arrivals[0], arrivals[-1]
-    if (last - first) / last < 0.06:
+    if (last - first) / last < 0.05:
         return "buffered"
     bunches = [[first]]
     for at in arrivals[1:]:

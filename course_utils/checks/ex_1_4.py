@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from course_utils.checks.exercise import Exercise, NotYet
+from course_utils.checks.exercise import Exercise, NotYet, Words
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 
 GAP, MAX_LAG = 0.25, 1.0
 BUNCHES = [(1.0, "The "), (1.0, "night "), (1.0, "was "), (3.0, "dark"), (3.0, " and"), (3.0, " 🌧️ "), (6.0, "wet.")]
 FLOOD = [(0.5, f"w{index} ") for index in range(12)]
-SLOW = [(float(index), f"w{index} ") for index in range(1, 6)]
+AFTER_A_FLOOD = [*FLOOD, (2.0, "two "), (3.0, "three "), (4.0, "four ")]
+SLOW = [(0.125, "w1 "), (2.0, "w2 "), (3.0, "w3 "), (4.0, "w4 "), (5.0, "w5 ")]
+MARGIN = 0.01
+"""Seconds by which a piece may leave late; an answer may wait in small steps."""
 
 Pieces = list[tuple[float, str]]
 
@@ -21,120 +24,164 @@ class ConnectionLost(Exception):
     """What the source of the check raises when it breaks off."""
 
 
-class _Source:
-    """A stream as it arrives: asking for the next piece takes until that piece is there."""
+class _Play:
+    """One run of the answer: its source, its clock, what came out and when, and the error that ended it.
 
-    def __init__(self, pieces: Pieces, clock: VirtualClock, breaks: bool = False) -> None:
-        self._pieces, self._clock, self._breaks = pieces, clock, breaks
+    Asking the source for the next piece takes until that piece is there; a slow reader takes his time for each.
+    """
 
-    def __iter__(self) -> Iterator[tuple[float, str]]:
-        for at, text in self._pieces:
-            self._clock.sleep_until(at)
+    def __init__(
+        self, pieces: Pieces, gap: float = GAP, max_lag: float = MAX_LAG, breaks: bool = False, reader: float = 0
+    ) -> None:
+        self.pieces, self.gap, self.max_lag, self.breaks, self.reader = pieces, gap, max_lag, breaks, reader
+        self.clock = VirtualClock()
+        self.out: Pieces = []
+        self.error = ""
+        self.slept = False
+
+    def run(self, answer: Subject) -> _Play:
+        """Run it to its end; an error is expected only where the source breaks."""
+        try:
+            for item in answer.iterate(self._source(), self.gap, self.max_lag, self.clock.now, self._sleep):
+                self.out.append((round(self.clock.now(), 6), item))
+                self.clock.sleep(self.reader)
+        except Raised as raised:
+            if not self.breaks and not isinstance(raised.error, _NegativeSleep):
+                raise
+            self.error = raised.kind
+        return self
+
+    def _source(self) -> Iterator[tuple[float, str]]:
+        for at, text in self.pieces:
+            self.clock.sleep_until(at)
             yield at, text
-        if self._breaks:
+        if self.breaks:
             raise ConnectionLost("the server went away")
 
+    def _sleep(self, seconds: float) -> None:
+        if seconds < 0:
+            raise _NegativeSleep("sleep length must be non-negative")
+        self.slept = True
+        self.clock.sleep(seconds)
 
-def _play(answer: Subject, pieces: Pieces, breaks: bool = False) -> tuple[Pieces, str]:
-    """What came out and when, and the name of the error that ended it, if one did."""
-    clock = VirtualClock()
-    out: Pieces = []
-    try:
-        for item in answer.iterate(iter(_Source(pieces, clock, breaks)), GAP, MAX_LAG, clock.now, clock.sleep):
-            out.append((round(clock.now(), 6), item))
-    except Raised as raised:
-        if raised.kind != ConnectionLost.__name__:
-            raise
-        return out, raised.kind
-    return out, ""
+    def expected(self) -> Pieces:
+        """r[i] = min(max(a[i], r[i-1] + gap), a[i] + max_lag)."""
+        out: Pieces = []
+        for at, text in self.pieces:
+            soonest = max(at, out[-1][0] + self.gap) if out else at
+            out.append((round(min(soonest, at + self.max_lag), 6), text))
+        return out
+
+    @property
+    def text(self) -> str:
+        return "".join(str(text) for _, text in self.out)
+
+    def on_time(self) -> bool:
+        pairs = zip(self.out, self.expected(), strict=False)
+        same = all(-1e-6 <= came - due <= MARGIN for (came, _), (due, _) in pairs)
+        return same and len(self.out) == len(self.pieces)
+
+    def facts(self) -> dict[str, Any]:
+        given = f"time:text {_shown(self.pieces)}, gap={self.gap:g}, max_lag={self.max_lag:g}"
+        return {"given": given, "got": Words(_shown(self.out)), "expected": Words(_shown(self.expected()))}
 
 
-def _expected(pieces: Pieces) -> Pieces:
-    """r[i] = min(max(a[i], r[i-1] + gap), a[i] + max_lag)."""
-    out: Pieces = []
-    for at, text in pieces:
-        soonest = max(at, out[-1][0] + GAP) if out else at
-        out.append((round(min(soonest, at + MAX_LAG), 6), text))
-    return out
+class _NegativeSleep(ValueError):
+    """As ``time.sleep`` raises it."""
 
 
 def check(answer: Subject) -> None:
     _text(answer)
     _first(answer)
     _error(answer)
-    _pace(
-        answer,
-        SLOW,
-        "The source is slower than your pace, so each piece can leave the moment it comes. "
-        "Yours left later: do you sleep although there is nothing to spread?",
-    )
-    _pace(
-        answer,
-        BUNCHES,
-        f"These pieces come in bunches. Let each leave {GAP} s after the one before, and none before it has come.",
-    )
+    slow = "The source is slower than your pace, so each piece can leave the moment it comes. "
+    _pace(answer, _Play(SLOW), slow + "Yours left later: do you sleep although there is nothing to spread?")
+    bunches = f"These pieces come in bunches. Let each leave {GAP} s after the one before, and none before it has come."
+    _pace(answer, _Play(BUNCHES), bunches)
     _lag(answer)
+    after = "After a burst you stay late. Remember when the last piece really left, not when it was planned to."
+    _pace(answer, _Play(AFTER_A_FLOOD), after)
+    _pace(
+        answer, _Play(BUNCHES, gap=0.5, max_lag=0.75), "With gap=0.5 and max_lag=0.75 it goes wrong. Use the arguments."
+    )
+    _slow_reader(answer)
 
 
 def _text(answer: Subject) -> None:
-    out, _ = _play(answer, BUNCHES)
-    came, went = "".join(text for _, text in BUNCHES), "".join(str(text) for _, text in out)
-    if any(not isinstance(text, str) for _, text in out):
+    play = _Play(BUNCHES).run(answer)
+    came = "".join(text for _, text in BUNCHES)
+    if any(not isinstance(text, str) for _, text in play.out):
+        why = "Yield the texts only, not the pairs."
+        raise NotYet(why, got=[text for _, text in play.out][:3], expected=["The ", "night ", "was "])
+    if play.text != came:
         raise NotYet(
-            "Yield the texts only, not the pairs.",
-            got=[text for _, text in out][:3],
-            expected=["The ", "night ", "was "],
-        )
-    if went != came:
-        raise NotYet(
-            "Text was lost, doubled or taken apart on the way.", given=_shown(BUNCHES), got=went, expected=came
+            "Text was lost, doubled or taken apart on the way.", given=_shown(BUNCHES), got=play.text, expected=came
         )
 
 
 def _first(answer: Subject) -> None:
-    out, _ = _play(answer, BUNCHES)
-    if out[0][0] > BUNCHES[0][0]:
-        moved = f"First text moved from {BUNCHES[0][0]} to {out[0][0]} s."
-        why = f"{moved} Smoothing needs no head start: let the first piece through."
-        raise NotYet(why, given=_shown(BUNCHES), got=_shown(out), expected=_shown(_expected(BUNCHES)))
+    play = _Play(BUNCHES).run(answer)
+    first, came = play.out[0][0], BUNCHES[0][0]
+    if first > came + MARGIN:
+        moved = f"First text moved from {came} to {first} s."
+        raise NotYet(f"{moved} Do you collect before you let go? Let the first piece through at once.", **play.facts())
 
 
-def _pace(answer: Subject, pieces: Pieces, why: str) -> None:
-    out, _ = _play(answer, pieces)
-    if out != _expected(pieces):
-        raise NotYet(why, given=_shown(pieces), got=_shown(out), expected=_shown(_expected(pieces)))
+def _pace(answer: Subject, play: _Play, why: str) -> None:
+    play.run(answer)
+    if len(play.out) != len(play.pieces):
+        raise NotYet(f"{len(play.out)} of {len(play.pieces)} pieces came out. None may be dropped.", **play.facts())
+    if not play.on_time():
+        why = (
+            why
+            if play.slept or play.pieces is SLOW
+            else f"{why} Nothing waited here: wait with the sleep() you were given."
+        )
+        raise NotYet(why, **play.facts())
 
 
 def _lag(answer: Subject) -> None:
-    out, _ = _play(answer, FLOOD)
-    behind = round(out[-1][0] - FLOOD[-1][0], 6)
-    facts = {
-        "given": f"12 pieces at 0.5 s, max_lag={MAX_LAG}",
-        "got": _shown(out),
-        "expected": _shown(_expected(FLOOD)),
-    }
-    if behind > MAX_LAG:
-        raise NotYet(f"Your output ends {behind:g} s after the source. Never be more than max_lag behind.", **facts)
-    if out != _expected(FLOOD):
-        raise NotYet("You gave up the pace too early: keep the gap as long as max_lag allows it.", **facts)
+    play = _Play(FLOOD).run(answer)
+    behind = round(play.out[-1][0] - FLOOD[-1][0], 6)
+    if behind > MAX_LAG + MARGIN:
+        raise NotYet(
+            f"Your output ends {behind:g} s after the source. Never be more than max_lag behind.", **play.facts()
+        )
+    _pace(answer, _Play(FLOOD), "You gave up the pace too early: keep the gap as long as max_lag allows it.")
 
 
 def _error(answer: Subject) -> None:
-    out, error = _play(answer, SLOW[:3], breaks=True)
-    facts: dict[str, Any] = {
-        "given": "a source that raises after the third piece",
-        "got": (_shown(out), error or "no error"),
-    }
-    if "".join(text for _, text in out) != "".join(text for _, text in SLOW[:3]):
-        raise NotYet("The source raised after three pieces, and you did not deliver all three.", **facts)
-    if not error:
+    play = _Play(SLOW[:3], breaks=True).run(answer)
+    given = "a source that raises an error after the third piece"
+    got = Words(f"{_shown(play.out)}, then {play.error or 'no error'}")
+    if len(play.out) < 3:
+        raise NotYet("The source raised after three pieces, and you did not deliver all three.", given=given, got=got)
+    if len(play.out) > 3:
+        raise NotYet("The error came out as if it were text. Let it be raised.", given=given, got=got)
+    if not play.error:
         raise NotYet(
-            "The source raised and you ended as if all were well. Whoever reads you must learn of it.", **facts
+            "The source raised and you ended as if all were well. Whoever reads you must learn of it.",
+            given=given,
+            got=got,
         )
 
 
+def _slow_reader(answer: Subject) -> None:
+    """Somebody takes two seconds for each piece, so the moment a piece should leave is over when he asks for it."""
+    play = _Play(BUNCHES, reader=2.0).run(answer)
+    if play.error:
+        why = (
+            "Your reader may be slower than you: then the moment to leave is over, and there is nothing left to sleep."
+        )
+        raise NotYet(
+            why, given="a reader who takes 2 s for each piece", got=Words("sleep() was asked for a negative time")
+        )
+    if play.text != "".join(text for _, text in BUNCHES):
+        raise NotYet("With a slow reader text was lost.", given="a reader who takes 2 s for each piece", got=play.text)
+
+
 def _shown(pieces: Pieces) -> str:
-    return " ".join(f"{at:g}:{text.strip()}" for at, text in pieces)
+    return " ".join(f"{at:g}:{str(text).strip()}" for at, text in pieces)
 
 
 EXERCISE = Exercise(
@@ -243,6 +290,78 @@ def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
         sleep(max(0.0, when - clock()))
         last = clock()
         yield text
+
+
+@EXERCISE.wrong("remembers the plan and not what happened", says="really left, not when it was planned")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = float("-inf")
+    for arrived, text in stream:
+        last = max(arrived, last + gap)
+        sleep(max(0.0, min(last, arrived + max_lag) - clock()))
+        yield text
+
+
+@EXERCISE.wrong("begins as if a piece had left at 0", says="each piece can leave the moment it comes")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = 0.0
+    for arrived, text in stream:
+        sleep(max(0.0, min(max(arrived, last + gap), arrived + max_lag) - clock()))
+        last = clock()
+        yield text
+
+
+@EXERCISE.wrong("has its own numbers", says="Use the arguments")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = float("-inf")
+    for arrived, text in stream:
+        sleep(max(0.0, min(max(arrived, last + 0.25), arrived + 1.0) - clock()))
+        last = clock()
+        yield text
+
+
+@EXERCISE.wrong("sleeps a negative time for a slow reader", says="may be slower than you")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = float("-inf")
+    for arrived, text in stream:
+        sleep(min(max(arrived, last + gap), arrived + max_lag) - clock())
+        last = clock()
+        yield text
+
+
+@EXERCISE.wrong("writes the error as text", says="as if it were text")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = float("-inf")
+    try:
+        for arrived, text in stream:
+            sleep(max(0.0, min(max(arrived, last + gap), arrived + max_lag) - clock()))
+            last = clock()
+            yield text
+    except Exception as error:  # noqa: BLE001  # the mistake this answer stands for
+        yield f"error: {error}"
+
+
+@EXERCISE.wrong("drops what is too late", says="pieces came out")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = float("-inf")
+    for arrived, text in stream:
+        if last + gap > arrived + max_lag:
+            continue
+        sleep(max(0.0, max(arrived, last + gap) - clock()))
+        last = clock()
+        yield text
+
+
+@EXERCISE.right
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    due = 0.0
+    try:
+        for arrived, text in stream:
+            while clock() < min(due, arrived + max_lag):
+                sleep(0.001)
+            yield text
+            due = clock() + gap
+    except Exception as error:
+        raise RuntimeError("the stream failed") from error
 
 
 @EXERCISE.right

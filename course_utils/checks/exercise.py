@@ -14,10 +14,17 @@ Answer = Callable[..., Any]
 A = TypeVar("A", bound=Answer)
 
 
+class Words(str):
+    """A value of a verdict that is already in words, so it is shown without quotes."""
+
+
+NOTHING = Words()
+
+
 class NotYet(Exception):
     """Raised by a check that refuses an answer: what was given, what came, what was expected, and why."""
 
-    def __init__(self, why: str, *, given: str = "", got: Any = None, expected: Any = None) -> None:
+    def __init__(self, why: str, *, given: str = "", got: Any = NOTHING, expected: Any = NOTHING) -> None:
         super().__init__(why)
         self.why, self.given, self.got, self.expected = why, given, got, expected
 
@@ -76,7 +83,7 @@ class Exercise:
         except NoAnswer as no_answer:
             return Verdict(self.id, "not_yet", str(no_answer))
         except Raised as raised:
-            return Verdict(self.id, "raised", str(raised), given=raised.where)
+            return Verdict(self.id, "raised", str(raised), given=raised.given, where=raised.where)
         except Exception as error:  # noqa: BLE001  # what is left is a fault of the check, and must cost the learner nothing
             return Verdict(self.id, "could_not_check", _our_fault(error))
         return Verdict(self.id, "passed", f"{self.title}: {_points(self.points)}")
@@ -87,7 +94,7 @@ def _points(points: int) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = "" if value is None else value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, Words) else "None (is there a return?)" if value is None else repr(value)
     return text if len(text) <= 300 else text[:297] + "..."
 
 

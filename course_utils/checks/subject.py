@@ -7,10 +7,14 @@ gets plain values back, so the same check can later drive a function that lives 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import signal
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 LIMIT = 10.0
@@ -25,11 +29,14 @@ class NotAttempted(Exception):
 
 
 class Raised(Exception):
-    """The learner's code raised ``error``; ``kind`` is the name of its type, ``where`` the learner's own lines."""
+    """The learner's code raised ``error``; ``kind`` is the name of its type, ``where`` the learner's own lines.
 
-    def __init__(self, error: BaseException) -> None:
+    ``given`` is what the function had been called with.
+    """
+
+    def __init__(self, error: BaseException, given: str = "") -> None:
         super().__init__(f"{type(error).__name__}: {error}")
-        self.error, self.kind, self.where = error, type(error).__name__, _their_lines(error)
+        self.error, self.kind, self.where, self.given = error, type(error).__name__, _their_lines(error), given
 
 
 class TookTooLong(BaseException):
@@ -54,15 +61,17 @@ class Subject:
 
     def call(self, *args: Any) -> Any:
         """Call it; the plain value it returns. Tuples come back as lists, as they would from another process."""
-        with _theirs():
-            return plain(self._function(*args))
+        with _theirs(_given(args)):
+            value = self._function(*args)
+            _refuse_async(value)
+            return plain(value)
 
     def iterate(self, *args: Any) -> Iterator[Any]:
         """Call it and take what it yields, one item at a time; the caller sees when each comes."""
-        with _theirs():
-            items = iter(self._function(*args))
+        with _theirs(_given(args)):
+            items = _iterator(self._function(*args))
         for _ in range(MAX_ITEMS):
-            with _theirs():
+            with _theirs(_given(args)):
                 try:
                     item = plain(next(items))
                 except StopIteration:
@@ -71,12 +80,40 @@ class Subject:
         raise Raised(RuntimeError(f"it yielded {MAX_ITEMS} items and did not stop"))
 
 
+def _iterator(value: Any) -> Iterator[Any]:
+    """What the function yields; a function that returns instead is told of `yield`."""
+    _refuse_async(value)
+    if not hasattr(value, "__iter__"):
+        raise NoAnswer(f"Your function returned {value!r}. A generator hands its pieces out with `yield`.")
+    return iter(value)
+
+
+def _refuse_async(value: Any) -> None:
+    if inspect.iscoroutine(value) or inspect.isasyncgen(value):
+        if inspect.iscoroutine(value):
+            value.close()  # nobody will await it, and Python would warn of that
+        raise NoAnswer("Your function is asynchronous. Write `def` instead of `async def` here.")
+
+
+def _given(args: tuple[Any, ...]) -> str:
+    """The arguments as a learner would write them; what has no plain form is left out."""
+    shown = [repr(arg) for arg in args if type(arg) in (bool, int, float, str, list)]
+    text = ", ".join(shown)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
 def plain(value: Any) -> Any:
-    """``value`` if it is made of exact plain types; raises `NoAnswer` for anything that could pretend to be equal."""
+    """``value`` if it is made of exact plain types; raises `NoAnswer` for anything that could pretend to be equal.
+
+    Named tuples and the exact numbers of the standard library are turned into plain ones.
+    """
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if type(value) in (list, tuple):
-        return [plain(item) for item in value]
+    if isinstance(value, tuple | list):
+        items = tuple.__iter__(value) if isinstance(value, tuple) else list.__iter__(value)
+        return [plain(item) for item in items]
+    if type(value) in (Decimal, Fraction):
+        return float(value)
     if type(value) is dict:
         return {plain(key): plain(item) for key, item in value.items()}
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
@@ -89,7 +126,7 @@ def _kind(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def _theirs() -> Iterator[None]:
+def _theirs(given: str) -> Iterator[None]:
     """Run the learner's code: what it raises becomes `Raised`, the starter's own error `NotAttempted`."""
     try:
         with _time_limit(LIMIT):
@@ -99,9 +136,10 @@ def _theirs() -> Iterator[None]:
     except (KeyboardInterrupt, NoAnswer):
         raise
     except TookTooLong:
-        raise Raised(TimeoutError(f"it did not come back within {LIMIT:g} s: does a loop wait for ever?")) from None
+        late = TimeoutError(f"it did not come back within {LIMIT:g} s: does a loop wait for ever?")
+        raise Raised(late, given) from None
     except BaseException as error:  # SystemExit and the like are the learner's too, and must not end the kernel
-        raise Raised(error) from error
+        raise Raised(error, given) from error
 
 
 @contextlib.contextmanager
@@ -124,9 +162,9 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 
 def _their_lines(error: BaseException) -> str:
-    """The traceback cut down to the learner's lines: function and source, without paths or our frames."""
+    """The traceback cut down to the learner's lines: function and source, without paths, libraries or our frames."""
+    others = ("course_utils", "site-packages", sysconfig.get_path("stdlib"))
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        frame for frame in frames if "course_utils" not in frame.filename and "site-packages" not in frame.filename
-    ]
-    return "; ".join(f"line {frame.lineno} in {frame.name}: {frame.line}" for frame in theirs)
+    theirs = [frame for frame in frames if not any(name in frame.filename for name in others)]
+    lines = [f"line {frame.lineno} in {frame.name}: {frame.line}" for frame in theirs]
+    return "; ".join(lines if len(lines) <= 4 else [*lines[:2], "...", *lines[-2:]])

@@ -17,7 +17,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``outcome`` is one of `OUTCOMES`; ``given``, ``got`` and ``expected`` may be empty."""
+    """``outcome`` is one of `OUTCOMES`; ``given``, ``got``, ``expected`` and ``where`` may be empty."""
 
     exercise: str
     outcome: str
@@ -25,14 +25,14 @@ class Verdict:
     given: str = ""
     got: str = ""
     expected: str = ""
+    where: str = ""
 
     @property
     def passed(self) -> bool:
         return self.outcome == "passed"
 
     def _details(self) -> list[tuple[str, str]]:
-        label = "where" if self.outcome == "raised" else "given"
-        rows = [(label, self.given), ("expected", self.expected), ("got", self.got)]
+        rows = [("where", self.where), ("given", self.given), ("expected", self.expected), ("got", self.got)]
         return [(name, text) for name, text in rows if text]
 
     def __repr__(self) -> str:

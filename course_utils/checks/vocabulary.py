@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -35,10 +36,10 @@ class Note:
 
 def check(id: str, answer: Any = None) -> Verdict:
     """Judge ``answer``, the function of exercise ``id``: ``check("1.1", first_and_last)``. Remembered in `progress`."""
-    try:
-        verdict = exercise(id).judge(answer)
-    except KeyError as error:
-        return Verdict(str(id), "could_not_check", f"{error.args[0]}. Is the number right?")
+    known = _find(id)
+    if isinstance(known, Note):
+        return Verdict(str(id), "could_not_check", f"{known.text} Is the number right?")
+    id, verdict = known.id, known.judge(answer)
     if work.remembered()["outcomes"].get(id) != "passed":
         work.remember("outcomes", id, verdict.outcome)
     return verdict
@@ -49,6 +50,7 @@ def hint(id: str, level: int | None = None) -> Note:
     known = _find(id)
     if isinstance(known, Note):
         return known
+    id = known.id
     taken = work.remembered()["hints"].get(id, 0)
     wanted = min(taken + 1, 3) if level is None else level
     if wanted not in (1, 2, 3):
@@ -62,6 +64,7 @@ def solution(id: str) -> Note:
     known = _find(id)
     if isinstance(known, Note):
         return known
+    id = known.id
     if work.remembered()["outcomes"].get(id) != "passed":
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
     code = _reference(id)
@@ -74,19 +77,24 @@ def predict(id: str, value: Any = ...) -> Note:
     """Write down what you expect before you run: ``predict("1.a", 3.5)``. `reveal` shows it beside the result."""
     if value is ...:
         return Note("No prediction yet. Put your number in place of the dots and run this cell again.")
-    try:
-        json.dumps(value)
-    except TypeError:
-        return Note(f"A prediction is a number or a text, got {type(value).__name__}.")
+    if type(value) not in (int, float, str) or (isinstance(value, float) and not math.isfinite(value)):
+        return Note(f"A prediction is a number or a text, got {value!r}.")
     work.remember("predictions", id, value)
     return Note(f"Your prediction: {value}")
 
 
-def reveal(id: str, actual: Any, unit: str = "") -> Note:
-    """What came, beside what was predicted."""
-    guess = work.remembered()["predictions"].get(id, "none")
-    shown = f"{round(actual, 2):g}" if isinstance(actual, float) else str(actual)
-    return Note(f"Measured: {shown}{' ' + unit if unit else ''}. Your prediction: {guess}.")
+def reveal(id: str, actual: float, unit: str = "") -> Note:
+    """What came, beside what was predicted, and how far apart they are."""
+    guess = work.remembered()["predictions"].get(id)
+    measured = f"Measured: {_rounded(actual)}{' ' + unit if unit else ''}."
+    if guess is None:
+        return Note(f"{measured} You made no prediction.")
+    apart = f", {_rounded(abs(guess - actual))} off" if isinstance(guess, int | float) else ""
+    return Note(f"{measured} Your prediction: {guess}{apart}.")
+
+
+def _rounded(value: float) -> str:
+    return f"{round(value, 2) + 0.0:g}"
 
 
 def progress() -> Note:
@@ -113,10 +121,13 @@ def reset(id: str) -> Note:
     known = _find(id)
     if isinstance(known, Note):
         return known
+    id = known.id
     try:
         notebook, backup = work.reset_exercise(id)
     except (OSError, ValueError) as error:
         return Note(f"Could not reset {id}: {error}")
+    if backup is None:
+        return Note(f"You had no copy yet. A fresh one is {notebook}.")
     return Note(
         f"Exercise {id} is as it was. Yours is kept in {backup}.\nNow choose File > Reload Notebook from Disk: {notebook.name}"
     )
@@ -124,7 +135,7 @@ def reset(id: str) -> Note:
 
 def _find(id: str) -> Exercise | Note:
     try:
-        return exercise(id)
+        return exercise(str(id))  # hint(1.1) is as clear as hint("1.1")
     except KeyError as error:
         return Note(f"{error.args[0]}.")
 

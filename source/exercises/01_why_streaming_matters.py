@@ -6,14 +6,14 @@
 # stand. The checks run in virtual time: waiting costs nothing, and every time is exact.
 
 # %% id="setup"
-from course_utils import check, hint, practice, progress, reset, solution
+from course_utils import check, hint, practice, progress, reset, solution, trial
 
 # %% [markdown]
 # ## 1.1 First and last (10 minutes, core)
 #
 # Measure one stream. `send()` sends the request and returns the stream of chunks, as the `openai` client does; `clock()`
 # tells the time in seconds. Return three things: after how many seconds the first text was there that a user could see,
-# after how many the last, and the whole text. To see what your function returns before you check it, run
+# after how many the last, and the whole text, unchanged. (Every stream here has some text.) To see what your function returns before you check it, run
 # `first_and_last(*practice())`: that stream has a role chunk at 0.25 s and three tokens at 1, 1.5 and 2 s.
 
 # %% exercise="1.1"
@@ -63,8 +63,9 @@ check("1.2", finish_reading)
 #
 # - `"unknown"`: fewer than four pieces, too little to tell;
 # - `"buffered"`: everything came in one moment, that is, within the last twentieth of the whole wait;
-# - `"clumped"`: the pieces came in three or more bunches, as from a proxy that passes on full pages;
-# - `"streamed"`: the pieces came one by one, however fast, with whatever jitter or single stall.
+# - `"clumped"`: the pieces came in three or more bunches, on average at least two pieces each, as from a proxy that passes on
+#   full pages;
+# - `"streamed"`: everything else. The pieces came one by one, however fast, with whatever jitter or single stall.
 
 # %% exercise="1.3"
 def classify(arrivals):
@@ -91,7 +92,8 @@ check("1.3", classify)
 # Text that comes in bursts is tiring to read. Write a generator that passes the pieces on at a steadier pace. Asking
 # `stream` for the next pair `(arrived, text)` takes until that piece is there. Let each text leave `gap` seconds after the
 # one before it, but never before it has come, and never more than `max_lag` seconds after it came, even if the pace must
-# suffer. `clock()` tells the time and `sleep(seconds)` waits. If the source raises an error, your reader must learn of it.
+# suffer. `clock()` tells the time and `sleep(seconds)` waits. If the source raises an error, let it reach your reader.
+# To see what your generator does, run `trial(smooth)`: its source has pieces at 1, 1, 1 and 3 s.
 
 # %% exercise="1.4"
 def smooth(stream, gap, max_lag, clock, sleep):

@@ -8,7 +8,7 @@
 
 # %% id="doctor"
 try:
-    from course_utils import check, doctor, hint, predict, progress
+    from course_utils import check, doctor, predict, progress, reveal
     doctor()
 except ModuleNotFoundError as missing:
     print(f"{missing}: choose Kernel > Change Kernel > Python 3 (ipykernel), or start with `python3 start.py`")
@@ -24,8 +24,9 @@ except ModuleNotFoundError as missing:
 # hollow circle is a message that carries no text yet.
 
 # %% id="glance"
-from course_utils import Pace, deliver, plot_timelines
+from course_utils import Pace, deliver, plot_timelines, ttfv
 
+# the first token after 0.5 s (ttft), each further one 0.25 s later (itl)
 pace, reply = Pace(ttft=0.5, itl=0.25), "The answer is forty two."
 glance = {
     "unary": deliver(pace, reply=reply, streamed=False),
@@ -98,10 +99,14 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 #
 # ## How checks work
 #
-# First you **predict**. Put a number in place of the dots; a later cell shows it beside what came out.
+# First you **predict**, then you look. How many seconds does the unary lane of the picture wait for its first word? Put a
+# number in place of the dots.
 
 # %% id="predict"
-predict("0.a", ...)  # for example predict("0.a", 45)
+predict("0.a", ...)  # for example predict("0.a", 3)
+
+# %% id="reveal"
+reveal("0.a", ttfv(glance["unary"]), "s")
 
 # %% [markdown]
 # Then you solve exercises. Each ends with a **check** of your function. Here is one before anybody has worked on it:
@@ -115,7 +120,8 @@ check("1.1", None)
 # counted against you. It believes what the mock server's ledger says, not what was printed.
 #
 # `hint("1.1")` has three levels: where to look, the idea, the last line but one. After you pass, `solution("1.1")` shows
-# ours. `reset("1.1")` brings the starter back and keeps a copy of yours. And this is where you stand:
+# ours. `reset("1.1")` brings the starter back, keeps a copy of yours, and tells you to reload the notebook. And this is where
+# you stand:
 
 # %% id="progress"
 progress()

@@ -4,13 +4,14 @@
 # *20 minutes to read and try, 25 minutes of core exercises. You need to read Python.*
 #
 # Afterwards you can measure when a person sees the first and the last word of an answer, predict what streaming saves
-# them, spot a stream that is none, and say what streaming does not change.
+# them, tell a real stream from an imitation, and say what streaming does not change.
 
 # %% id="setup"
 from course_utils import connect, deliver, plot_timelines, predict, race, record, reveal
 from course_utils import Pace, RaceWidget
 from course_utils import e2e, gaps, ttfc, ttfv
 
+# ttft: seconds to the first token; itl: seconds between tokens
 llm = connect(pace=Pace(ttft=0.5, itl=0.1))
 client = llm.client()
 request = {
@@ -22,7 +23,7 @@ request = {
 # ## One question, two ways to wait
 #
 # `llm` is a mock model: its first token is ready after 0.5 seconds, each further one takes 0.1 seconds, and its answer has
-# 43 tokens. `client` is the real `openai` client.
+# 40 tokens. `client` is the real `openai` client.
 #
 # **Predict.** You wait for the whole answer. After how many seconds do you see the first word? Replace the dots.
 
@@ -48,8 +49,8 @@ for chunk in stream:
         print(piece, end="", flush=True)
 
 # %% [markdown]
-# Same words. They don't come letter by letter, as people like to say: the pieces are *tokens*, mostly a short word with its
-# space. In a picture:
+# Same words. They don't come letter by letter, as people like to say: the pieces are *tokens*, mostly a word with its space
+# (the mock cuts long words more crudely than a real tokenizer). In a picture:
 #
 # ```mermaid
 # sequenceDiagram
@@ -66,8 +67,8 @@ for chunk in stream:
 #   M-->>A: finish reason
 # ```
 #
-# In words: your program asks once, the model answers with many chunks, each of which you show at once, and the last one says
-# why it stopped.
+# In words: your program asks once, the model answers with many chunks, each of which you show at once, and the last one, the
+# *finish reason*, says why it stopped.
 #
 # ## Measure it
 #
@@ -92,7 +93,7 @@ reveal("1.a", ttfv(unary), "s")
 #
 # ### The first chunk is not the first word
 #
-# **Predict:** is the first chunk of the stream the first text?
+# Is the first chunk of the stream the first text? `ttfc`, the time to first chunk, is what many tools report.
 
 # %% id="role-chunk"
 for chunk in streamed.chunks[:4]:
@@ -101,8 +102,8 @@ print(f"first chunk: {ttfc(streamed):.2f} s")
 print(f"first text:  {ttfv(streamed):.2f} s")
 
 # %% [markdown]
-# The first chunk only says that an assistant is about to speak. Whoever takes it for the first token publishes a splendid
-# number that nobody can read.
+# The first chunk only says that an assistant is about to speak. Whoever takes it for the first token reports a tenth of the
+# wait.
 #
 # ## What the server says
 #
@@ -128,13 +129,7 @@ print(llm.ledger)
 predict("1.b", ...)
 
 # %% [markdown]
-# How fast must the model be until streaming no longer matters? Move the sliders.
-
-# %% id="race"
-RaceWidget()
-
-# %% [markdown]
-# The same in code:
+# `race` runs all three lanes, each with the reader under it.
 
 # %% id="race-code"
 run = race(tokens_per_second=10)
@@ -148,8 +143,8 @@ reveal("1.b", round(run.saved, 1), "s")
 # %% [markdown]
 # ### The law of overlap
 #
-# Streamed, writing and reading overlap; unary, one follows the other. So what is saved should be
-# **min(time to generate, time to read)**. Is it?
+# Streamed, writing and reading overlap; unary, one follows the other. So with an even pace the reader should save
+# **min(time to generate, time to read)**, both counted from the first token to the last. Does she?
 
 # %% id="law"
 print("tokens/s  generate   read  saved  of unary")
@@ -163,25 +158,33 @@ for speed in (2, 5.3, 20, 50, 200):
 
 # %% [markdown]
 # With a model of the reader's own pace streaming saves nearly half. With a fast one little is left, except early feedback
-# and the chance to stop. Beyond reading speed, *more tokens per second* does nothing for the person in front of the screen.
+# and the chance to stop. Once an answer is streamed faster than she reads, *more tokens per second* gives her nothing.
 #
-# ## A stream that is none
+# Try it: how fast must the model be until streaming no longer matters? What does a pause do to the law?
+
+# %% id="race"
+RaceWidget()
+
+# %% [markdown]
 #
-# The third lane *prints* word by word. Was it streamed?
+# ## An imitation
+#
+# In the third lane, too, the text arrives piece by piece. Was it streamed?
 
 # %% id="fake"
 run = race(tokens_per_second=10)
 for lane in ("streamed", "fake stream"):
     timeline = run.timelines[lane]
     print(lane)
-    print("  chunks:", len(timeline.chunks))
+    print("  chunks with text:", len(gaps(timeline)) + 1)
     print(f"  first text:  {ttfv(timeline):.3f} s")
     print(f"  last text:   {e2e(timeline):.3f} s")
     print(f"  longest gap: {max(gaps(timeline)):.3f} s")
 
 # %% [markdown]
-# As many chunks, one moment. A proxy that collects the response looks like this, and so does a unary call behind an
-# iterator. Counting chunks does not reveal it, timestamps do (exercise 1.3). The ledger shows the same work in all lanes:
+# As many chunks, but all of them within 0.08 s, after 4.4 s of nothing. A proxy that collects the response looks like this,
+# and so does a unary call behind an iterator. Counting chunks does not reveal it, timestamps do (exercise 1.3). The ledger
+# shows the same work in all lanes:
 
 # %% id="books"
 print(run.books())
@@ -189,15 +192,24 @@ print(run.books())
 # %% [markdown]
 # ## The first token is not everything
 #
-# **Predict.** The model stops for four seconds after its third token. What happens to the time to first text, and to the
-# reader?
+# **Predict.** The model stops for four seconds after its third token. By how many seconds does the first text move?
+
+# %% id="predict-pause"
+predict("1.c", ...)
 
 # %% id="pause"
-run = race(tokens_per_second=10, pause=4)
-run.plot()
+calm, paused = race(10), race(10, pause=4)
+paused.plot()
+
+# %% id="reveal-pause"
+before, after = calm.timelines["streamed"], paused.timelines["streamed"]
+late = paused.finished("streamed") - calm.finished("streamed")
+print(f"the streamed lane's reader is finished {late:.1f} s later")
+reveal("1.c", ttfv(after) - ttfv(before), "s")
 
 # %% [markdown]
-# A dashboard of first-token times stays green. The reader has three tokens and waits.
+# A dashboard of first-token times stays green. The reader has three tokens and waits. (The label in the picture adds the
+# ordinary gap to the pause.) And the law of overlap needs its even pace.
 #
 # ## Is faster always better?
 #
@@ -215,11 +227,15 @@ four = {name: deliver(pace) for name, pace in paces.items()}
 plot_timelines(four, title="Four ways to say the same")
 
 # %% [markdown]
-# No answer is right, and that is the point. Tan and others (CHI 2026, arXiv 2604.06183) had people wait 2, 9 or 20 seconds
-# for the first token. What they *did* hardly changed, but after 2 seconds they rated the answers **less** thoughtful and
-# useful: a delay was read as deliberation, a very long one sometimes as a fault. Zhou and others (2025, arXiv
-# 2504.20365, 297 people) found that the speed of text changes how human and how trustworthy it seems. Both measured
-# perception, not success. They don't say that slow is good; they say that fast is not all people want.
+# No answer is right, and that is the point.
+#
+# - Tan and others (CHI 2026, arXiv 2604.06183) had people wait 2, 9 or 20 seconds for the first token. What they *did* hardly
+#   changed, but after 2 seconds they rated the answers **less** thoughtful and useful: a delay was read as deliberation, a
+#   very long one sometimes as a fault.
+# - Zhou and others (2025, arXiv 2504.20365, 297 people) found that the speed of text changes how human and how trustworthy
+#   it seems.
+#
+# Both measured perception, not success. They don't say that slow is good; they say that fast is not all people want.
 #
 # ## Exercises
 #
@@ -228,7 +244,8 @@ plot_timelines(four, title="Four ways to say the same")
 # ## Summary
 #
 # - Streaming moves the *first* visible text forward. End, tokens and price stay.
-# - A reader saves min(time to generate, time to read): nearly half at her own pace, next to nothing with a very fast model.
-# - Moments tell a stream from an imitation, chunks don't.
+# - At an even pace a reader saves min(time to generate, time to read): nearly half at her own speed, next to nothing with a
+#   very fast model.
+# - *When* the pieces come tells a stream from an imitation; how many there are does not.
 #
 # **Next:** lesson 2 looks inside, where the tokens come from.
