@@ -147,14 +147,14 @@ reveal("1.b", round(run.saved, 1), "s")
 # **min(time to generate, time to read)**, both counted from the first token to the last. Does she?
 
 # %% id="law"
-print("tokens/s  generate   read  saved  of unary")
+print("tokens/s  generate     read    saved  of unary")
 for speed in (2, 5.3, 20, 50, 200):
     run = race(speed)
     generate, read = run.generation, run.reading
     saved, unary_end = run.saved, run.finished("unary")
     share = saved / unary_end
     assert abs(saved - min(generate, read)) < 1e-9
-    print(f"{speed:8} {generate:7.1f} s {read:4.1f} s {saved:4.1f} s {share:8.0%}")
+    print(f"{speed:8} {generate:7.2f} s {read:6.2f} s {saved:6.2f} s {share:8.0%}")
 
 # %% [markdown]
 # With a model of the reader's own pace streaming saves nearly half. With a fast one little is left, except early feedback
