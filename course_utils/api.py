@@ -46,7 +46,8 @@ def json_object(raw: bytes) -> dict[str, Any]:
     """The body as a dict; raises `ApiError` 400 for anything else."""
     try:
         body = json.loads(raw)
-    except ValueError as error:
+        dumps(body).encode()  # half a surrogate pair is valid JSON and no text; it could not be sent back
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, f"the body must be JSON: {error}") from None
     if not isinstance(body, dict):
         raise ApiError(400, f"the body must be a JSON object, got {type(body).__name__}")

@@ -12,11 +12,15 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Coroutine, Iterator
+from typing import Any, NoReturn, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -97,6 +101,9 @@ class VirtualClock:
             timer.cancel()
 
     async def play(self, main: Coroutine[Any, Any, T]) -> T:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop) and loop.clock is self:
+            return await main
         return run(main, self)
 
     def __repr__(self) -> str:
@@ -119,13 +126,14 @@ class _NeverWaits:
         self._loop = loop
 
     def select(self, timeout: float | None) -> list[Any]:
-        if timeout is None:
+        deadline = self._loop.next_deadline() if timeout else 0.0
+        if timeout is None or deadline == math.inf:
             raise NothingToWaitFor(
                 "every task is waiting and no timer is left to wake one: look for a queue, lock, event or thread "
                 "that nobody will ever serve"
             )
         if timeout > 0:
-            self._loop.clock.sleep_until(self._loop.next_deadline())
+            self._loop.advance(deadline)
         return []
 
 
@@ -140,8 +148,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.clock = clock
         self._selector = _NeverWaits(self)
-        # Timers due within this much of now fire together; it must exceed 0, or a timer due now would wait for ever.
-        self._clock_resolution = 1e-9
+        self.advance(clock.now())
+
+    def advance(self, when: float) -> None:
+        """Set the clock to ``when``, and the width of a moment.
+
+        Timers due within a moment of now fire together. It must be wide enough to show in a float of this size, or a
+        timer due now would wait for ever.
+        """
+        self.clock.sleep_until(when)
+        self._clock_resolution = max(1e-9, math.ulp(when))
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
+        """Refused: a thread takes real time, during which this loop would run through hours of its own."""
+        raise RuntimeError("virtual time has no threads: call the function directly, or use the asynchronous client")
 
     def time(self) -> float:
         return self.clock.now()
@@ -169,11 +189,29 @@ def run(main: Coroutine[Any, Any, T], clock: VirtualClock | None = None) -> T:
         asyncio.tasks._leave_task(outer, task)
     asyncio._set_running_loop(None)
     try:
-        return _run_alone(main, VirtualLoop(clock or VirtualClock()))
+        with _interruptible():
+            return _run_alone(main, VirtualLoop(clock or VirtualClock()))
     finally:
         asyncio._set_running_loop(outer)
         if outer is not None and task is not None:
             asyncio.tasks._enter_task(outer, task)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the Stop button raise KeyboardInterrupt here, as in any other code.
+
+    In an asynchronous cell the kernel answers an interrupt by cancelling the cell's task, which stands aside now.
+    """
+    before = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+    if before is None:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run_alone(main: Coroutine[Any, Any, T], loop: VirtualLoop) -> T:

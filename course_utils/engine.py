@@ -10,7 +10,7 @@ from typing import Any
 
 from course_utils import chat, responses, scenario
 from course_utils.api import CREATED, ApiError
-from course_utils.frames import Fault, Frame, apply
+from course_utils.frames import Bend, Frame, apply
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
 from course_utils.scenario import Scenario
@@ -59,7 +59,7 @@ class Engine:
         self,
         reply: str | Callable[[str], str] = reply_to,
         pace: Pace | None = None,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Bend] = (),
         seed: int = 0,
     ) -> None:
         self.reply = reply
@@ -111,8 +111,10 @@ class Engine:
         return self._unary(asked, responses.whole(request, said), times, request.body)
 
     def _streamed(self, asked: Scenario, plain: list[Frame], times: list[float], body: dict[str, Any]) -> Answer:
-        faults = (*self.faults, *asked.faults)
-        headers = EVENT_STREAM | {name: value for fault in faults for name, value in fault.headers.items()}
+        faults: tuple[Bend, ...] = (*self.faults, *asked.faults)
+        headers = EVENT_STREAM | {
+            name: value for fault in faults for name, value in getattr(fault, "headers", {}).items()
+        }
         return Answer(200, headers, tuple(apply(faults, plain)), asked.pace.headers, tuple(times), True, body)
 
     def _unary(self, asked: Scenario, whole: bytes, times: list[float], body: dict[str, Any]) -> Answer:
@@ -136,6 +138,11 @@ class Engine:
     def _id(self) -> str:
         self._asked += 1
         return hashlib.sha256(f"{self.seed}:{self._asked}".encode()).hexdigest()[:24]
+
+
+def server_error(message: str) -> Answer:
+    """A 500 with the provider's JSON."""
+    return Answer(500, JSON, (Frame(0.0, ApiError(500, message).body()),))
 
 
 def _json_answer(value: dict[str, Any]) -> Answer:

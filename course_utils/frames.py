@@ -37,6 +37,8 @@ class Frame:
 
 
 Frames = Sequence[Frame]
+Bend = Callable[[Frames], list[Frame]]
+"""A fault is any function from frames to frames; a `Fault` also has a name, and headers it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Fault:
     """A named function from frames to frames, and the response headers it changes."""
 
     name: str
-    bend: Callable[[Frames], list[Frame]]
+    bend: Bend
     headers: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, frames: Frames) -> list[Frame]:
@@ -54,7 +56,7 @@ class Fault:
         return self.name
 
 
-def apply(faults: Iterable[Callable[[Frames], list[Frame]]], frames: Frames) -> list[Frame]:
+def apply(faults: Iterable[Bend], frames: Frames) -> list[Frame]:
     """The frames after every fault in turn; the first fault stands nearest to the model."""
     bent = list(frames)
     for fault in faults:
@@ -259,8 +261,7 @@ def line_ends(end: str = "\r\n") -> Fault:
 
 def heartbeat(every: float) -> Fault:
     """An SSE comment whenever nothing has been sent for ``every`` seconds; it keeps proxies from cutting the line."""
-    if not every > 0:
-        raise ValueError(f"a heartbeat needs a time above 0 seconds, got every={every!r}")
+    _at_least(0.001, every=every)
 
     def bend(frames: Frames) -> list[Frame]:
         out: list[Frame] = []
@@ -277,10 +278,12 @@ def heartbeat(every: float) -> Fault:
 
 def content_type(value: str = "text/html") -> Fault:
     """The right body under the wrong name."""
+    if not value.isascii() or not value.isprintable():
+        raise ValueError(f"a header is printable ASCII, got {value!r}")
     return Fault("type", lambda frames: list(frames), {"content-type": value})
 
 
-def _at_least(least: int, **values: float) -> None:
+def _at_least(least: float, **values: float) -> None:
     for name, value in values.items():
-        if value < least:
+        if not value >= least:  # so NaN is refused too
             raise ValueError(f"{name} must be at least {least}, got {name}={value!r}")

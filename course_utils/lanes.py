@@ -8,7 +8,7 @@ from typing import Any
 
 from course_utils import metrics
 from course_utils.clock import VirtualClock
-from course_utils.frames import Fault, hold_all
+from course_utils.frames import Bend, hold_all
 from course_utils.ledger import Entry
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
@@ -17,7 +17,7 @@ from course_utils.replies import SCRIPT
 from course_utils.timeline import Timeline, record
 
 TTFT = 0.5
-LANES: dict[str, tuple[bool, list[Fault]]] = {
+LANES: dict[str, tuple[bool, list[Bend]]] = {
     "unary": (False, []),
     "streamed": (True, []),
     "fake stream": (True, [hold_all(release=0.002)]),
@@ -77,7 +77,7 @@ def race(tokens_per_second: float = 10.0, pause: float = 0.0) -> Race:
     return Race({lane: run[0] for lane, run in runs.items()}, {lane: run[1] for lane, run in runs.items()})
 
 
-def deliver(pace: Pace, *, reply: str = SCRIPT["sky"], streamed: bool = True, faults: Sequence[Fault] = ()) -> Timeline:
+def deliver(pace: Pace, *, reply: str = SCRIPT["sky"], streamed: bool = True, faults: Sequence[Bend] = ()) -> Timeline:
     """The timeline of one answer at a given pace, without waiting for it."""
     return _run(pace, reply, streamed, faults)[0]
 
@@ -110,7 +110,7 @@ def trial(smooth: Callable[..., Iterator[str]], gap: float = 0.25, max_lag: floa
         print(f"{clock.now():.2f} s  {text}")
 
 
-def _run(pace: Pace, reply: str, streamed: bool, faults: Sequence[Fault]) -> tuple[Timeline, Entry]:
+def _run(pace: Pace, reply: str, streamed: bool, faults: Sequence[Bend]) -> tuple[Timeline, Entry]:
     mock = MockServer(reply, pace=pace, faults=faults, clock=VirtualClock())
     question: list[Any] = [{"role": "user", "content": "Why is the sky blue?"}]
     with mock.client() as client:

@@ -28,10 +28,11 @@ class Entry:
         self.concurrent = concurrent
         self.token_times = tuple(self.arrived + at for at in answer.generated)
         self.due = tuple(self.arrived + frame.at for frame in answer.frames)
+        self._last_due = self.due[-1] if self.due else self.arrived
         self.written: list[float] = []
         self._tokens = tuple(frame.tokens for frame in answer.frames)
         self._clock = clock
-        self._ending = answer.frames[-1].ending
+        self._ending = answer.frames[-1].ending if answer.frames else None
         self._left_at: float | None = None
 
     def client_left(self) -> None:
@@ -44,7 +45,7 @@ class Entry:
         """How it ended: ``"complete"``, ``"client_left"``, ``"fault:NAME"``; None while it is being generated or sent."""
         if self._left_at is not None:
             return CLIENT_LEFT
-        if len(self.written) < len(self.due) and self._clock.now() + _SLACK < self.due[-1]:
+        if len(self.written) < len(self.due) and self._clock.now() + _SLACK < self._last_due:
             return None
         return f"fault:{self._ending.fault}" if self._ending else COMPLETE
 
@@ -53,7 +54,7 @@ class Entry:
         """When the last frame was due, or when the client left."""
         if self.ended is None:
             return None
-        return self._left_at if self._left_at is not None else self.due[-1]
+        return self._left_at if self._left_at is not None else self._last_due
 
     @property
     def tokens_generated(self) -> int:
@@ -66,7 +67,7 @@ class Entry:
     def _until(self) -> float:
         """The moment up to which tokens count: now, unless the client has left or a fault has ended the answer."""
         now = self._left_at if self._left_at is not None else self._clock.now()
-        return min(now, self.due[-1]) if self._ending else now
+        return min(now, self._last_due) if self._ending else now
 
     def __repr__(self) -> str:
         how = "streamed" if self.streamed else "unary"
@@ -101,7 +102,7 @@ class Ledger:
     @property
     def peak(self) -> int:
         """The largest number of requests that were open at once."""
-        return max((entry.concurrent for entry in self._entries), default=0)
+        return max((entry.concurrent for entry in list(self._entries)), default=0)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries))

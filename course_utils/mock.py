@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from course_utils.clock import Clock, RealClock, VirtualClock, course_clock
 from course_utils.engine import MODEL, Engine
-from course_utils.frames import Fault
+from course_utils.frames import Bend
 from course_utils.ledger import Ledger
 from course_utils.pace import Pace
 from course_utils.replies import reply_to
@@ -39,7 +39,7 @@ class MockServer:
         reply: str | Callable[[str], str] = reply_to,
         *,
         pace: Pace | None = None,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Bend] = (),
         clock: Clock | None = None,
         seed: int = 0,
     ) -> None:

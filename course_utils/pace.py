@@ -26,7 +26,7 @@ class Pace:
                 f"the headers leave before the first token: expected 0 <= headers <= ttft, "
                 f"got headers={self.headers!r}, ttft={self.ttft!r}"
             )
-        if self.itl < 0 or any(after < 1 or seconds < 0 for after, seconds in self.pauses):
+        if not self.itl >= 0 or any(after < 1 or not seconds >= 0 for after, seconds in self.pauses):
             raise ValueError(f"itl and pauses can't be negative, got itl={self.itl!r}, pauses={self.pauses!r}")
 
     def token_times(self, count: int) -> list[float]:

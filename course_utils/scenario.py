@@ -6,6 +6,7 @@ which they are named, the first nearest to the model, behind those the server wa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,13 @@ class Scenario:
     status: int | None = None
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("it needs a finite number")
+    return value
+
+
 def _pair(first: Callable[[str], Any], second: Callable[[str], Any]) -> Callable[[str], tuple[Any, Any]]:
     def read(text: str) -> tuple[Any, Any]:
         one, colon, two = text.partition(":")
@@ -36,15 +44,15 @@ def _pair(first: Callable[[str], Any], second: Callable[[str], Any]) -> Callable
 
 PACES: dict[str, tuple[Callable[[str], Any], Callable[[Pace, Any], Pace], str]] = {
     "ttft": (
-        float,
+        _seconds,
         lambda pace, value: replace(pace, ttft=value, headers=min(pace.headers, value)),
         "seconds to the first token",
     ),
-    "itl": (float, lambda pace, value: replace(pace, itl=value), "seconds between tokens"),
-    "tps": (float, lambda pace, value: replace(pace, itl=1 / value), "tokens per second"),
-    "headers": (float, lambda pace, value: replace(pace, headers=value), "seconds to the headers"),
+    "itl": (_seconds, lambda pace, value: replace(pace, itl=value), "seconds between tokens"),
+    "tps": (_seconds, lambda pace, value: replace(pace, itl=1 / value), "tokens per second"),
+    "headers": (_seconds, lambda pace, value: replace(pace, headers=value), "seconds to the headers"),
     "pause": (
-        _pair(int, float),
+        _pair(int, _seconds),
         lambda pace, value: replace(pace, pauses=(*pace.pauses, value)),
         "TOKEN:SECONDS, the model stops",
     ),
@@ -57,15 +65,15 @@ FAULTS: dict[str, tuple[Callable[[str], Any] | None, Callable[..., Fault], str]]
     "cut": (int, frames.cut, "cut the connection after so many tokens"),
     "end": (int, frames.end_early, "end properly, but early, after so many tokens"),
     "malformed": (int, frames.malformed, "send what is no HTTP chunk after so many tokens"),
-    "stall": (_pair(int, float), lambda pair: frames.stall(*pair), "TOKEN:SECONDS, nothing comes"),
-    "slow": (float, frames.slow_start, "delay the body, not the headers"),
-    "idle": (float, frames.idle_cut, "cut when nothing has moved for so many seconds"),
+    "stall": (_pair(int, _seconds), lambda pair: frames.stall(*pair), "TOKEN:SECONDS, nothing comes"),
+    "slow": (_seconds, frames.slow_start, "delay the body, not the headers"),
+    "idle": (_seconds, frames.idle_cut, "cut when nothing has moved for so many seconds"),
     "bundle": (int, frames.bundle, "so many tokens leave together"),
     "split": (int, frames.split, "write in pieces of so many bytes"),
     "split-utf8": (None, frames.split_utf8, "cut characters in the middle"),
     "crlf": (None, lambda: frames.line_ends("\r\n"), "lines end with CRLF"),
     "cr": (None, lambda: frames.line_ends("\r"), "lines end with CR"),
-    "heartbeat": (float, frames.heartbeat, "an SSE comment after so many silent seconds"),
+    "heartbeat": (_seconds, frames.heartbeat, "an SSE comment after so many silent seconds"),
     "type": (str, frames.content_type, "another content type"),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from http import HTTPStatus
 import h11
 
 from course_utils.clock import RealClock
-from course_utils.engine import Engine, Request
+from course_utils.engine import Answer, Engine, Request, server_error
 from course_utils.ledger import Entry, Ledger
 
 MAX_BODY = 10 * 1024 * 1024
@@ -53,6 +54,8 @@ class _Connection(asyncio.Protocol):
         self._parser.receive_data(data)
         if self._entry is None:
             self._read()
+        elif len(self._parser.trailing_data[0]) > MAX_BODY:
+            self.hang_up()  # it goes on sending while it is being answered, and nobody reads that
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -99,7 +102,7 @@ class _Connection(asyncio.Protocol):
                 return None
 
     def _answer(self, request: Request) -> None:
-        answer = self._server.engine.respond(request)
+        answer = self._server.respond(request)
         self._playing, self._at = answer, 0
         self._entry = self._server.ledger.open(request.path, answer)
         self._started = asyncio.get_running_loop().time()
@@ -138,7 +141,7 @@ class _Connection(asyncio.Protocol):
 
     def _write_frame(self, data: bytes) -> None:
         assert self._entry is not None
-        if data:  # an empty chunk would be the end of the body
+        if data and not self._headers_only():  # an empty chunk would be the end of the body
             self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
         self._entry.written.append(self._server.clock.now())
 
@@ -150,7 +153,7 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
     def _finish(self) -> None:
-        if self._chunked:
+        if self._chunked and not self._headers_only():
             self._transport.write(b"0\r\n\r\n")
         self._entry = None
         if self._closes():
@@ -160,13 +163,21 @@ class _Connection(asyncio.Protocol):
         self._parser = h11.Connection(h11.SERVER)
         if trailing:
             self._parser.receive_data(trailing)
-        self._read()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Read the next request, if one has come already; from the loop, so that a hundred of them don't nest."""
+        if self._entry is None and not self._transport.is_closing():
+            self._read()
+
+    def _headers_only(self) -> bool:
+        return self._head is not None and self._head.method == b"HEAD"
 
     def _closes(self) -> bool:
         """Whether the connection ends with this answer: the client asked for it, or no other end can be marked."""
         assert self._head is not None
-        asked = dict(self._head.headers).get(b"connection", b"").lower()
-        return asked == b"close" or self._head.http_version != b"1.1"
+        asked = b",".join(value for name, value in self._head.headers if name == b"connection").lower()
+        return b"close" in map(bytes.strip, asked.split(b",")) or self._head.http_version != b"1.1"
 
     def _write_head(self, status: int, headers: dict[str, str], length: int | None, close: bool) -> None:
         lines = [
@@ -192,6 +203,14 @@ class _Core:
         self.engine, self.ledger, self.clock = engine, ledger, clock
         self.connections: set[_Connection] = set()
 
+    def respond(self, request: Request) -> Answer:
+        """The engine's answer; a fault in a reply function or a proxy of the user's is a 500 and a line in the log."""
+        try:
+            return self.engine.respond(request)
+        except Exception as error:  # the user's own functions run in there; their fault must reach the client
+            logging.getLogger("course_utils").exception("the mock could not answer %s %s", request.method, request.path)
+            return server_error(f"{type(error).__name__} in the mock's own functions; its log says where")
+
 
 class LoopbackServer:
     """An engine on a port of this machine. Use it as a context manager, or call `close`.
@@ -209,8 +228,8 @@ class LoopbackServer:
         thread = threading.Thread(target=_serve, args=(loop, core, host, port, bound), daemon=True, name="mock-server")
         thread.start()
         try:
-            self.host, self.port = bound.result(timeout=10)
-        except OSError as error:
+            self.host, self.port = bound.result()
+        except (OSError, OverflowError) as error:
             thread.join()
             raise OSError(_cannot_listen(host, port, error)) from error
         self._closing = weakref.finalize(self, _stop, loop, thread)
@@ -234,11 +253,12 @@ class LoopbackServer:
         return f"<LoopbackServer {self.url if self._closing.alive else 'closed'}>"
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def _cannot_listen(host: str, port: int, error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or error
     if port:
-        return f"can't listen on {host}:{port} ({error.strerror}): take another port, or port=0 to have one picked"
+        return f"can't listen on {host}:{port} ({reason}): take another port, or port=0 to have one picked"
     return (
-        f"can't open a port on {host} ({error.strerror}): this machine allows no loopback connections; "
+        f"can't open a port on {host} ({reason}): this machine allows no loopback connections; "
         "the in-process client, mock.client(), needs none"
     )
 
@@ -248,7 +268,7 @@ def _serve(loop: asyncio.AbstractEventLoop, core: _Core, host: str, port: int, b
     asyncio.set_event_loop(loop)
     try:
         server = loop.run_until_complete(loop.create_server(lambda: _Connection(core), host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         loop.close()
         bound.set_exception(error)
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+import contextlib
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,9 +60,11 @@ class _Recorder:
         return round(self.clock.now() - self.sent_at, 9)
 
     def add(self, message: Any) -> None:
-        """Stamp one chunk, or one whole completion. ``choices`` may be empty, as in the usage chunk."""
+        """Stamp one chunk, or one whole completion: its first answer. ``choices`` may be empty, as in the usage chunk."""
         at = self.elapsed()
-        for choice in message.choices[:1]:
+        for choice in message.choices:
+            if choice.index != 0:
+                continue
             said = choice.delta if hasattr(choice, "delta") else choice.message
             self.show(said.content or "")
             self.chunks.append(Chunk(at, said.content or ""))
@@ -75,6 +78,15 @@ class _Recorder:
         if self.echo:
             print(text, end="", flush=True)
 
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Whatever breaks the stream off carries what had come, as its ``timeline``."""
+        try:
+            yield
+        except BaseException as error:
+            error.timeline = self.timeline(streamed=True)  # type: ignore[attr-defined]
+            raise
+
     def timeline(self, streamed: bool) -> Timeline:
         if self.echo:
             print()
@@ -86,7 +98,8 @@ def record(create: Callable[..., Any], *, echo: bool = False, clock: Clock | Non
 
     ``create`` is the SDK's own method, for example ``client.chat.completions.create``; ``request`` is what it would
     get anyway, with ``stream=True`` or without. The stopwatch starts before the request is sent. ``echo=True``
-    prints each piece the moment it comes. A stream is closed at the end, also when it breaks off with an error.
+    prints each piece the moment it comes. A stream is closed at the end, also when it breaks off with an error; the error
+    then has a ``timeline`` of what had come. Of several answers (``n``) the first is recorded.
     """
     recorder = _Recorder(clock or course_clock(), echo)
     recorder.sent_at = recorder.clock.now()
@@ -95,7 +108,7 @@ def record(create: Callable[..., Any], *, echo: bool = False, clock: Clock | Non
     if not isinstance(answer, Iterable) or hasattr(answer, "choices"):
         recorder.add(answer)
         return recorder.timeline(streamed=False)
-    with answer as stream:  # type: ignore[attr-defined]  # the SDK's Stream is a context manager
+    with recorder.keeping(), answer as stream:  # type: ignore[attr-defined]  # the SDK's Stream is a context manager
         for chunk in stream:
             recorder.add(chunk)
     return recorder.timeline(streamed=True)
@@ -112,7 +125,8 @@ async def arecord(
     if not isinstance(answer, AsyncIterable):
         recorder.add(answer)
         return recorder.timeline(streamed=False)
-    async with answer as stream:  # type: ignore[attr-defined]  # the SDK's AsyncStream is a context manager
-        async for chunk in stream:
-            recorder.add(chunk)
+    with recorder.keeping():
+        async with answer as stream:  # type: ignore[attr-defined]  # the SDK's AsyncStream is a context manager
+            async for chunk in stream:
+                recorder.add(chunk)
     return recorder.timeline(streamed=True)

@@ -7,6 +7,7 @@ that began anew would never end.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
@@ -40,6 +41,15 @@ class _Playing:
     def give_up(self) -> httpx2.ReadTimeout:
         self.entry.client_left()
         return httpx2.ReadTimeout(f"nothing came for {self._patience:g} s", request=self._request)
+
+    @contextlib.contextmanager
+    def unless_interrupted(self) -> Iterator[None]:
+        """A request that is cancelled or interrupted before its headers has no stream that anybody could close."""
+        try:
+            yield
+        except BaseException:
+            self.entry.client_left()
+            raise
 
     def sent(self, frame: Frame) -> bytes:
         self.entry.written.append(self.clock.now())
@@ -101,7 +111,8 @@ class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         playing = self._begin(request, request.read())
         when, too_late = playing.deadline(playing.answer.headers_at)
-        self._clock.sleep_until(when)
+        with playing.unless_interrupted():
+            self._clock.sleep_until(when)
         if too_late:
             raise playing.give_up()
         return playing.response(_Stream(playing))
@@ -109,11 +120,8 @@ class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         playing = self._begin(request, await request.aread())
         when, too_late = playing.deadline(playing.answer.headers_at)
-        try:
+        with playing.unless_interrupted():
             await self._clock.asleep_until(when)
-        except BaseException:  # a cancelled request never gets a stream that could be closed
-            playing.entry.client_left()
-            raise
         if too_late:
             raise playing.give_up()
         return playing.response(_AsyncStream(playing))

@@ -6,10 +6,15 @@ remembered (outcomes, hints taken, predictions) is one small JSON file in it. ``
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +52,34 @@ def fill(root: Path = ROOT, work: Path | None = None) -> list[str]:
 def remembered() -> dict[str, dict[str, Any]]:
     """What the course knows of this learner: outcomes by exercise, hint levels by exercise, predictions by name."""
     stored = _read_json(folder() / "progress.json", {})
-    return {key: dict(stored.get(key, {})) for key in EMPTY}
+    return {key: stored[key] if isinstance(stored.get(key), dict) else {} for key in EMPTY}
 
 
 def remember(kind: str, key: str, value: Any) -> None:
-    """Store one fact; ``kind`` is a key of `EMPTY`."""
-    state = remembered()
-    state[kind][key] = value
-    _write_json(folder() / "progress.json", state)
+    """Store one fact; ``kind`` is a key of `EMPTY`. Several notebooks may do so at once."""
+    with _alone(folder() / "progress.lock"):
+        state = remembered()
+        state[kind][key] = value
+        _write_json(folder() / "progress.json", state)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, patience: float = 2.0) -> Iterator[None]:
+    """Hold a lock file. Whoever holds it longer than ``patience`` seconds has been killed, and is passed over."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + patience
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.005)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def reset_exercise(id: str, root: Path = ROOT, work: Path | None = None) -> tuple[Path, Path | None]:
@@ -102,8 +127,8 @@ def _put(cells: list[dict[str, Any]], starter: dict[str, Any]) -> None:
 def _backup(copy: Path, work: Path) -> Path:
     target = work / "backups"
     target.mkdir(parents=True, exist_ok=True)
-    number = 1 + len(list(target.glob(f"{copy.stem}-*.ipynb")))
-    return Path(shutil.copyfile(copy, target / f"{copy.stem}-{number}.ipynb"))
+    names = (target / f"{copy.stem}-{number}.ipynb" for number in itertools.count(1))
+    return Path(shutil.copyfile(copy, next(name for name in names if not name.exists())))
 
 
 def _digest(path: Path) -> str:
@@ -111,19 +136,23 @@ def _digest(path: Path) -> str:
 
 
 def _read_json(path: Path, otherwise: Any) -> Any:
-    """The file's content; one that can't be read is set aside under another name, so that nothing is lost."""
+    """The object in the file; a file that holds none is set aside under another name, so that nothing is lost."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8"))
+        if isinstance(value, dict):
+            return value
     except FileNotFoundError:
         return otherwise
     except ValueError:
-        os.replace(path, path.with_suffix(".broken.json"))
-        return otherwise
+        pass  # cut off or edited by hand: set aside below
+    os.replace(path, path.with_suffix(".broken.json"))
+    return otherwise
 
 
 def _write_json(path: Path, value: Any) -> None:
     """Write beside the target and move: a killed kernel leaves the old file whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
     os.replace(beside, path)

@@ -298,3 +298,43 @@ def test_the_vocabulary_is_what_the_notebooks_import():
 
     for word in ("check", "hint", "predict", "progress", "reset", "reveal", "solution"):
         assert getattr(course_utils, word) is getattr(vocabulary, word)
+
+
+def test_a_huge_number_gets_a_verdict():
+    assert "more than 300 digits" in check("1.2", lambda arrivals, speed: 10**5000).message
+
+
+def test_half_a_surrogate_pair_gets_a_verdict_that_can_be_stored():
+    repr(check("1.3", lambda arrivals: "\ud800")).encode()
+
+
+def test_an_error_that_can_not_be_printed_gets_a_verdict():
+    class Nasty(Exception):
+        def __str__(self):
+            raise SystemExit
+
+    def broken(*args):
+        raise Nasty
+
+    assert "can't be printed" in check("1.2", broken).message
+
+
+def test_a_timer_of_somebody_else_goes_on():
+    import signal
+
+    signal.setitimer(signal.ITIMER_REAL, 50)
+    try:
+        check("1.2", exercises()["1.2"].right_answers[0])
+        assert 40 < signal.getitimer(signal.ITIMER_REAL)[0] < 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def test_a_folder_that_can_not_be_used_costs_no_verdict(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path / "file" / "work"))
+    verdict = check("1.2", exercises()["1.2"].right_answers[0])
+    assert verdict.passed
+    assert "could not be remembered" in verdict.message
+    assert "Hint 1" in repr(hint("1.1"))
+    assert "0 of 12 points" in repr(progress())

@@ -224,3 +224,63 @@ def test_an_unknown_clock_is_refused_by_name():
         [sys.executable, "-c", code], env={"COURSE_CLOCK": "lunar"}, capture_output=True, text=True, check=False
     )
     assert "must be 'real' or 'virtual', got 'lunar'" in done.stderr
+
+
+def test_a_thread_in_virtual_time_is_refused():
+    async def main():
+        await asyncio.to_thread(print)
+
+    with pytest.raises(RuntimeError, match="virtual time has no threads"):
+        run(main())
+
+
+@pytest.mark.parametrize("seconds", [2e7, 1e12])
+def test_a_very_long_sleep_ends(seconds):
+    clock = VirtualClock()
+    run(asyncio.sleep(seconds), clock)
+    run(asyncio.sleep(1.5), clock)
+    assert clock.now() == seconds + 1.5
+
+
+def test_sleeping_for_ever_with_nobody_else_is_an_error():
+    with pytest.raises(NothingToWaitFor):
+        run(asyncio.sleep(float("inf")))
+
+
+def test_a_play_inside_a_play_shares_its_loop():
+    clock = VirtualClock()
+
+    async def user():
+        await asyncio.sleep(1)
+        return clock.now()
+
+    async def main():
+        return await asyncio.gather(clock.play(user()), clock.play(user()))
+
+    assert run(main(), clock) == [1.0, 1.0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to oneself work differently there")
+def test_the_stop_button_interrupts_an_endless_play_in_an_asynchronous_cell():
+    import os
+    import signal
+
+    async def spin():
+        await asyncio.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            await asyncio.sleep(1)
+
+    async def cell():
+        await VirtualClock().play(spin())
+
+    def kernel(signum, frame):
+        raise AssertionError("the handler of the kernel must stand aside")
+
+    before = signal.signal(signal.SIGINT, kernel)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.new_event_loop().run_until_complete(cell())
+        assert signal.getsignal(signal.SIGINT) is kernel
+    finally:
+        signal.signal(signal.SIGINT, before)

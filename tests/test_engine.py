@@ -112,3 +112,15 @@ def test_the_wrong_method_is_a_405():
 def test_models_lists_the_mock():
     answer = Engine().respond(Request("GET", "/v1/models?limit=1"))
     assert json.loads(answer.frames[0].data)["data"][0]["id"] == "mock-1"
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"model": "\\ud800", "messages": [{"role": "user", "content": "Hi"}]}', b"[" * 200_000]
+)
+def test_a_body_that_can_not_be_answered_is_a_400(raw):
+    assert Engine().respond(Request("POST", "/v1/chat/completions", raw)).status == 400
+
+
+def test_any_function_on_frames_is_a_fault():
+    engine = Engine(**ENGINE, faults=[lambda frames: list(frames)[:2]])
+    assert len(chat(engine, stream=True).frames) == 2

@@ -63,3 +63,7 @@ def test_the_ledger_reads_like_a_list():
     assert repr(ledger) == "request 1: streamed, 3 tokens generated, 3 sent, complete after 1.5 s"
     ledger.clear()
     assert (repr(ledger), len(ledger)) == ("no requests yet", 0)
+
+
+def test_an_answer_without_frames_is_over_at_once():
+    assert Ledger(VirtualClock()).open("/", Answer(200, {}, ())).ended == "complete"

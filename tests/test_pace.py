@@ -16,7 +16,9 @@ def test_headers_cannot_come_after_the_first_token():
         Pace(headers=2, ttft=1)
 
 
-@pytest.mark.parametrize("wrong", [{"itl": -1}, {"pauses": ((0, 1.0),)}, {"pauses": ((3, -1.0),)}])
+@pytest.mark.parametrize(
+    "wrong", [{"itl": -1}, {"itl": float("nan")}, {"pauses": ((0, 1.0),)}, {"pauses": ((3, -1.0),)}]
+)
 def test_negative_times_are_refused(wrong):
     with pytest.raises(ValueError, match="can't be negative"):
         Pace(**wrong)

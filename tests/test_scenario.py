@@ -168,6 +168,10 @@ def test_a_rate_limit_says_how_long_to_wait_and_the_sdk_does():
         ("mock-1;hold=3", "it takes no value"),
         ("mock-1;page=0", "at least 1"),
         ("mock-1;error=200", "takes one of 400"),
+        ("mock-1;itl=nan", "finite number"),
+        ("mock-1;slow=nan", "finite number"),
+        ("mock-1;heartbeat=1e-8", "at least 0.001"),
+        ("mock-1;type=a\r\nx: 1", "printable ASCII"),
     ],
 )
 def test_a_wrong_option_is_a_400_that_says_what_it_takes(model, says):

@@ -143,3 +143,48 @@ def test_a_taken_port_is_named_with_what_to_do(served):
 def test_no_loopback_is_said_in_one_sentence():
     with pytest.raises(OSError, match="allows no loopback connections; the in-process client"):
         MockServer(clock=RealClock()).serve(host="192.0.2.1")
+
+
+def test_hundreds_of_pipelined_requests_are_all_answered(served):
+    one = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
+    raw = exchange(served, one * 600 + request(headers="connection: close\r\n"))
+    assert raw.count(b"HTTP/1.1 200 OK") == 601
+
+
+@pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close"])
+def test_a_client_that_asks_for_it_is_left(served, value):
+    assert b"connection: close" in exchange(served, request(headers=f"connection: {value}\r\n"))
+
+
+def test_a_head_request_gets_no_body(served):
+    head = b"HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
+    raw = exchange(served, head + request(headers="connection: close\r\n"))
+    assert raw.split(b"\r\n\r\n")[1].startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_reply_function_that_fails_is_a_500_and_no_traceback_on_the_wire(caplog):
+    def reply(prompt):
+        raise ZeroDivisionError("mine")
+
+    with MockServer(reply, clock=RealClock()).serve() as server:
+        raw = exchange(server, request(headers="connection: close\r\n"))
+    assert raw.startswith(b"HTTP/1.1 500 ")
+    assert b"ZeroDivisionError in the mock's own functions" in raw
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("port", [70000, -1])
+def test_a_port_that_is_none_is_refused_at_once(port):
+    with pytest.raises(OSError, match="can't listen on"):
+        MockServer(clock=RealClock()).serve(port=port)
+
+
+def test_a_client_that_talks_on_and_on_is_cut_off(monkeypatch):
+    monkeypatch.setattr("course_utils.server.MAX_BODY", 100_000)
+    with MockServer(clock=RealClock(), pace=Pace(ttft=60)).serve() as server:
+        with socket.create_connection((server.host, server.port), timeout=10) as connection:
+            connection.sendall(request(stream=True))
+            with pytest.raises(OSError):
+                for _ in range(10_000):
+                    connection.sendall(b"x" * 10_000)
+        wait_for(lambda: server.ledger[0].ended == "client_left")

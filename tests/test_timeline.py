@@ -1,3 +1,6 @@
+import openai
+import pytest
+
 from course_utils.clock import VirtualClock
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
@@ -13,9 +16,8 @@ def mock() -> MockServer:
 def ask(server: MockServer, **options):
     question = [{"role": "user", "content": "Count"}]
     with server.client() as client:
-        return record(
-            client.chat.completions.create, model=server.model, messages=question, clock=server.clock, **options
-        )
+        request = {"model": server.model, "messages": question} | options
+        return record(client.chat.completions.create, clock=server.clock, **request)
 
 
 def test_a_stream_is_recorded_from_the_moment_of_sending():
@@ -41,3 +43,28 @@ def test_a_unary_answer_is_one_chunk_at_the_end():
 def test_echo_prints_the_text_as_it_comes(capsys):
     ask(mock(), stream=True, echo=True)
     assert capsys.readouterr().out == "one two\n"
+
+
+def test_a_stream_that_breaks_off_leaves_what_had_come_with_its_error():
+    server = mock()
+    with pytest.raises(openai.APIConnectionError) as raised:
+        ask(server, stream=True, model=f"{server.model};cut=1")
+    assert raised.value.timeline.text == "one"
+    assert raised.value.timeline.finish_reason is None
+
+
+def test_of_several_answers_the_first_is_recorded():
+    from types import SimpleNamespace as Object
+
+    def choice(index, text):
+        return Object(index=index, delta=Object(content=text), finish_reason=None)
+
+    class Stream(list):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc):
+            pass
+
+    chunks = Stream(Object(choices=[choice(1, "B"), choice(0, "A")], usage=None) for _ in range(2))
+    assert record(lambda: chunks, clock=VirtualClock()).text == "AA"

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -84,6 +86,40 @@ def test_what_is_remembered_survives_a_new_kernel(course):
     work.remember("predictions", "1.a", 3.5)
     work.remember("hints", "1.1", 2)
     assert work.remembered() == {"outcomes": {}, "hints": {"1.1": 2}, "predictions": {"1.a": 3.5}}
+
+
+def test_a_second_backup_never_replaces_a_first(course):
+    work.fill(course)
+    first, second = (work.reset_exercise("1.1", course)[1] for _ in range(2))
+    first.unlink()
+    second.write_text("precious")
+    work.reset_exercise("1.1", course)
+    assert second.read_text() == "precious"
+
+
+def test_two_kernels_can_remember_at_once(course):
+    code = (
+        "import sys; from course_utils import work\nfor n in range(60): work.remember('hints', sys.argv[1] + str(n), n)"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, name], stderr=subprocess.PIPE) for name in "ab"]
+    assert [process.communicate()[1] for process in both] == [b"", b""]
+    assert len(work.remembered()["hints"]) == 120
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "5", '{"outcomes": null}'])
+def test_a_progress_file_with_other_things_in_it_is_no_disaster(course, content):
+    work.remember("hints", "1.1", 2)
+    (work.folder() / "progress.json").write_text(content)
+    assert work.remembered() == work.EMPTY
+    work.remember("hints", "1.1", 1)
+
+
+def test_a_lock_left_behind_by_a_killed_kernel_is_passed_over(course, monkeypatch):
+    work.remember("hints", "1.1", 1)
+    (work.folder() / "progress.lock").touch()
+    monkeypatch.setattr(work._alone.__wrapped__, "__defaults__", (0.05,))
+    work.remember("hints", "1.1", 2)
+    assert work.remembered()["hints"] == {"1.1": 2}
 
 
 def test_a_broken_progress_file_is_set_aside_not_lost(course):

@@ -95,6 +95,7 @@ def _points(points: int) -> str:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, Words) else "None (is there a return?)" if value is None else repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair can't be stored in a notebook
     return text if len(text) <= 300 else text[:297] + "..."
 
 

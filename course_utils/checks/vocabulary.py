@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -40,9 +40,10 @@ def check(id: str, answer: Any = None) -> Verdict:
     if isinstance(known, Note):
         return Verdict(str(id), "could_not_check", f"{known.text} Is the number right?")
     id, verdict = known.id, known.judge(answer)
-    if work.remembered()["outcomes"].get(id) != "passed":
-        work.remember("outcomes", id, verdict.outcome)
-    return verdict
+    if _recall("outcomes", id) == "passed":
+        return verdict
+    trouble = _keep("outcomes", id, verdict.outcome)
+    return replace(verdict, message=f"{verdict.message} {trouble}") if trouble else verdict
 
 
 def hint(id: str, level: int | None = None) -> Note:
@@ -51,11 +52,11 @@ def hint(id: str, level: int | None = None) -> Note:
     if isinstance(known, Note):
         return known
     id = known.id
-    taken = work.remembered()["hints"].get(id, 0)
+    taken = _recall("hints", id) or 0
     wanted = min(taken + 1, 3) if level is None else level
     if wanted not in (1, 2, 3):
         return Note(f"hints have levels 1, 2 and 3, got {level!r}")
-    work.remember("hints", id, max(taken, wanted))
+    _keep("hints", id, max(taken, wanted))
     return Note(f"Hint {wanted} of 3 for {id}: {known.hints[wanted - 1]}")
 
 
@@ -65,7 +66,7 @@ def solution(id: str) -> Note:
     if isinstance(known, Note):
         return known
     id = known.id
-    if work.remembered()["outcomes"].get(id) != "passed":
+    if _recall("outcomes", id) != "passed":
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
     code = _reference(id)
     return Note(
@@ -79,13 +80,12 @@ def predict(id: str, value: Any = ...) -> Note:
         return Note("No prediction yet. Put your number in place of the dots and run this cell again.")
     if type(value) not in (int, float, str) or (isinstance(value, float) and not math.isfinite(value)):
         return Note(f"A prediction is a number or a text, got {value!r}.")
-    work.remember("predictions", id, value)
-    return Note(f"Your prediction: {value}")
+    return Note(f"Your prediction: {value} {_keep('predictions', str(id), value)}".rstrip())
 
 
 def reveal(id: str, actual: float, unit: str = "") -> Note:
     """What came, beside what was predicted, and how far apart they are."""
-    guess = work.remembered()["predictions"].get(id)
+    guess = _recall("predictions", str(id))
     measured = f"Measured: {_rounded(actual)}{' ' + unit if unit else ''}."
     if guess is None:
         return Note(f"{measured} You made no prediction.")
@@ -99,7 +99,7 @@ def _rounded(value: float) -> str:
 
 def progress() -> Note:
     """All exercises of the course with their outcomes and points."""
-    state = work.remembered()
+    state = _state()
     rows = [
         _row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0))
         for id, known in EXERCISES.items()
@@ -110,7 +110,7 @@ def progress() -> Note:
 
 
 def _row(known: Exercise, outcome: str, hints: int) -> str:
-    sign, words, _ = OUTCOMES[outcome]
+    sign, words, _ = OUTCOMES.get(outcome, OUTCOMES["not_attempted"])
     part = "core" if known.core else "further"
     taken = f", {hints} hint{'s' if hints > 1 else ''}" if hints else ""
     return f"{sign} {known.id} {known.title:<16}{part:<9}{known.minutes:>3} min  {known.points} points  {words}{taken}"
@@ -124,13 +124,34 @@ def reset(id: str) -> Note:
     id = known.id
     try:
         notebook, backup = work.reset_exercise(id)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:  # no folder, or a notebook that is none any more
         return Note(f"Could not reset {id}: {error}")
     if backup is None:
         return Note(f"You had no copy yet. A fresh one is {notebook}.")
     return Note(
         f"Exercise {id} is as it was. Yours is kept in {backup}.\nNow choose File > Reload Notebook from Disk: {notebook.name}"
     )
+
+
+def _state() -> dict[str, dict[str, Any]]:
+    """What is remembered; nothing, where the folder can't be read."""
+    try:
+        return work.remembered()
+    except OSError:
+        return work.EMPTY
+
+
+def _recall(kind: str, key: str) -> Any:
+    return _state()[kind].get(key)
+
+
+def _keep(kind: str, key: str, value: Any) -> str:
+    """Remember something; what to tell the learner if that was not possible."""
+    try:
+        work.remember(kind, key, value)
+    except (OSError, ValueError) as error:
+        return f"(This could not be remembered: {error})"
+    return ""
 
 
 def _find(id: str) -> Exercise | Note:
