@@ -5,7 +5,8 @@ The shapes, the order of the keys and the nulls are those of recorded answers of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from course_utils import sse
 from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
 from course_utils.frames import Frame
 from course_utils.replies import tokens
+
+MOST_ANSWERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class ChatRequest:
     prompt_tokens: int
     stream: bool = False
     include_usage: bool = False
+    obfuscate: bool = True
+    answers: int = 1
+    stops: tuple[str, ...] = ()
     max_tokens: int | None = None
     body: dict[str, Any] = field(default_factory=dict)
 
@@ -42,9 +48,26 @@ def parse(raw: bytes) -> ChatRequest:
         prompt_tokens=sum(len(tokens(text)) for text in texts),
         stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        obfuscate=not (isinstance(options, dict) and options.get("include_obfuscation") is False),
+        answers=_answers(body),
+        stops=_stops(body.get("stop")),
         max_tokens=limit_of(body, "max_completion_tokens", "max_tokens"),
         body=body,
     )
+
+
+def _answers(body: dict[str, Any]) -> int:
+    count = limit_of(body, "n") or 1
+    if count > MOST_ANSWERS:
+        raise ApiError(400, f"'n' may be {MOST_ANSWERS} at most, got {count}", param="n")
+    return count
+
+
+def _stops(stop: Any) -> tuple[str, ...]:
+    stops = [stop] if isinstance(stop, str) else stop or []
+    if not isinstance(stops, list) or len(stops) > 4 or not all(isinstance(one, str) and one for one in stops):
+        raise ApiError(400, f"'stop' must be a text or a list of up to 4 texts, got {stop!r}", param="stop")
+    return tuple(stops)
 
 
 def _text(message: Any) -> str:
@@ -53,57 +76,82 @@ def _text(message: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the model says to one request: its tokens and why it stopped."""
+    """What the model says to one request: its tokens, why it stopped, and whether this is a refusal.
+
+    A request for several answers (``n``) gets this one so often; a scripted model always says the same.
+    """
 
     id: str
     pieces: tuple[str, ...]
     finish_reason: str
+    refusal: bool = False
+
+    @property
+    def message(self) -> dict[str, Any]:
+        text = "".join(self.pieces)
+        return {"content": None, "refusal": text} if self.refusal else {"content": text, "refusal": None}
 
 
 def frames(request: ChatRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
     """The answer as frames: role, one chunk a token, the finish reason, usage if asked for, and `[DONE]`.
 
     ``times`` are seconds, one a token; ``opened`` is when the role chunk leaves. The first chunk carries a role and
-    empty text, which is why it is not the first token.
+    empty text, which is why it is not the first token. Several answers come interleaved, token by token.
     """
     done = times[-1] if times else opened
-    chunks = [Frame(opened, _chunk(request, said, {"role": "assistant", "content": "", "refusal": None}))]
-    chunks += [
-        Frame(at, _chunk(request, said, {"content": piece}), tokens=1)
-        for at, piece in zip(times, said.pieces, strict=True)
-    ]
-    chunks += [Frame(done, tail) for tail in _tail(request, said)]
-    return chunks
-
-
-def _tail(request: ChatRequest, said: Said) -> Iterator[bytes]:
-    yield _chunk(request, said, {}, finish_reason=said.finish_reason)
+    empty = {"content": None, "refusal": ""} if said.refusal else {"content": "", "refusal": None}
+    key = "refusal" if said.refusal else "content"
+    answers = range(request.answers)
+    chunks = [Frame(opened, _chunk(request, said, index, {"role": "assistant"} | empty)) for index in answers]
+    for at, piece in zip(times, said.pieces, strict=True):
+        chunks += [Frame(at, _chunk(request, said, index, {key: piece}), tokens=1) for index in answers]
+    chunks += [Frame(done, _chunk(request, said, index, {}, said.finish_reason)) for index in answers]
     if request.include_usage:
-        yield sse.event(
-            dumps(_head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)})
-        )
-    yield sse.event("[DONE]")
+        last = _head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)}
+        chunks.append(Frame(done, sse.event(dumps(last | _obfuscation(request, said, "")))))
+    return [*chunks, Frame(done, sse.event("[DONE]"))]
 
 
-def _chunk(request: ChatRequest, said: Said, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+def _chunk(
+    request: ChatRequest, said: Said, index: int, delta: dict[str, Any], finish_reason: str | None = None
+) -> bytes:
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     body = _head(request, said, "chat.completion.chunk") | {"choices": [choice]}
     if request.include_usage:
         body["usage"] = None
-    return sse.event(dumps(body))
+    return sse.event(dumps(body | _obfuscation(request, said, delta.get("content") or delta.get("refusal") or "")))
+
+
+PADDED = 11
+"""Letters to which the text of a chunk is padded, so that the size of a frame does not give its length away."""
+
+
+def _obfuscation(request: ChatRequest, said: Said, text: str) -> dict[str, str]:
+    """Padding that looks random and is not: the same request gives the same bytes."""
+    if not request.obfuscate:
+        return {}
+    noise = hashlib.sha256(f"{said.id}:{text}".encode()).hexdigest()
+    return {"obfuscation": noise[: -len(dumps(text)[1:-1]) % PADDED or PADDED]}
 
 
 def completion(request: ChatRequest, said: Said) -> bytes:
     """The whole answer as one JSON object."""
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(said.pieces), "refusal": None, "annotations": []}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
-    return dumps(
-        _head(request, said, "chat.completion") | {"choices": [choice], "usage": usage(request, said)}
-    ).encode()
+    message: dict[str, Any] = {"role": "assistant"} | said.message | {"annotations": []}
+    choices = [
+        {"index": index, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
+        for index in range(request.answers)
+    ]
+    head = _head(request, said, "chat.completion")
+    return dumps(head | {"choices": choices, "usage": usage(request, said)}).encode()
+
+
+def error_event(number: int) -> bytes:
+    """An error in the middle of a stream: the status is long gone, so it comes as an event of its own."""
+    return sse.event(ApiError(500, "the mock broke off as it was asked to").body().decode())
 
 
 def usage(request: ChatRequest, said: Said) -> dict[str, int]:
-    asked, answered = request.prompt_tokens, len(said.pieces)
+    asked, answered = request.prompt_tokens, len(said.pieces) * request.answers
     return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 

@@ -91,23 +91,25 @@ class Engine:
     def _chat(self, raw: bytes) -> Answer:
         request = chat.parse(raw)
         asked = self._scenario(request.model)
-        pieces, complete = self._say(request.prompt, request.max_tokens)
-        said = chat.Said(f"chatcmpl-{self._id()}", pieces, "stop" if complete else "length")
+        pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens), request.stops)
+        reason = "stop" if complete else "content_filter" if asked.filtered(len(pieces)) else "length"
+        said = chat.Said(f"chatcmpl-{self._id()}", pieces, reason, asked.refusal)
         times = asked.pace.token_times(len(pieces))
+        every = [at for at in times for _ in range(request.answers)]
         if request.stream:
-            return self._streamed(asked, chat.frames(request, said, times, asked.pace.headers), times, request.body)
-        return self._unary(asked, chat.completion(request, said), times, request.body)
+            plain = chat.frames(request, said, times, asked.pace.headers)
+            return self._streamed(asked, asked.broken(plain, chat.error_event), every, request.body)
+        return self._unary(asked, chat.completion(request, said), every, request.body)
 
     def _responses(self, raw: bytes) -> Answer:
         request = responses.parse(raw)
         asked = self._scenario(request.model)
-        pieces, complete = self._say(request.prompt, request.max_tokens)
+        pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens))
         said = responses.Said(f"resp_{self._id()}", pieces, complete)
         times = asked.pace.token_times(len(pieces))
         if request.stream:
-            return self._streamed(
-                asked, responses.frames(request, said, times, asked.pace.headers), times, request.body
-            )
+            plain = responses.frames(request, said, times, asked.pace.headers)
+            return self._streamed(asked, asked.broken(plain, responses.error_event), times, request.body)
         return self._unary(asked, responses.whole(request, said), times, request.body)
 
     def _streamed(self, asked: Scenario, plain: list[Frame], times: list[float], body: dict[str, Any]) -> Answer:
@@ -130,9 +132,10 @@ class Engine:
             raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked
 
-    def _say(self, prompt: str, limit: int | None) -> tuple[tuple[str, ...], bool]:
-        """The tokens of the reply, and whether all of them fit under the limit."""
-        pieces = tokens(self.reply if isinstance(self.reply, str) else self.reply(prompt))
+    def _say(self, prompt: str, limit: int | None, stops: Sequence[str] = ()) -> tuple[tuple[str, ...], bool]:
+        """The tokens of the reply up to the first stop text, and whether all of them fit under the limit."""
+        text = self.reply if isinstance(self.reply, str) else self.reply(prompt)
+        pieces = tokens(text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))])
         return tuple(pieces[:limit]), limit is None or len(pieces) <= limit
 
     def _id(self) -> str:

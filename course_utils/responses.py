@@ -156,6 +156,17 @@ def response(request: ResponseRequest, said: Said, status: str) -> dict[str, Any
     }
 
 
+def error_event(number: int) -> bytes:
+    """An error in the middle of a stream, in the nested form that is sent and the flat one that is documented."""
+    error = {
+        "type": "server_error",
+        "code": "server_error",
+        "message": "the mock broke off as it was asked to",
+        "param": None,
+    }
+    return sse.event(dumps(error | {"type": "error", "error": error, "sequence_number": number}), type="error")
+
+
 def usage(request: ResponseRequest, said: Said) -> dict[str, Any]:
     asked, answered = request.prompt_tokens, len(said.pieces)
     return {

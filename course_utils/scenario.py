@@ -18,11 +18,31 @@ from course_utils.pace import Pace
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One request's pace and faults, and the error status it wants instead of an answer."""
+    """One request's pace and faults, the error status it wants instead of an answer, and how the answer goes wrong."""
 
     pace: Pace
     faults: tuple[Fault, ...] = ()
     status: int | None = None
+    refusal: bool = False
+    filter_after: int | None = None
+    error_after: int | None = None
+
+    def limit(self, asked: int | None) -> int | None:
+        """How many tokens may come: what the request allows, and what the content filter does."""
+        return min((limit for limit in (asked, self.filter_after) if limit is not None), default=None)
+
+    def filtered(self, count: int) -> bool:
+        """Whether an answer of ``count`` tokens was stopped by the content filter."""
+        return count == self.filter_after
+
+    def broken(self, plain: list[frames.Frame], event: Callable[[int], bytes]) -> list[frames.Frame]:
+        """The frames with an error event after the token where one was asked for; ``event`` gets its number in the stream."""
+        if self.error_after is None:
+            return plain
+        kept = frames.end_early(self.error_after)(plain)
+        if kept[-1].ending is None:
+            return kept
+        return [*kept[:-1], replace(kept[-1], data=event(len(kept) - 1), ending=frames.Ending("end", "error"))]
 
 
 def _seconds(text: str) -> float:
@@ -77,6 +97,12 @@ FAULTS: dict[str, tuple[Callable[[str], Any] | None, Callable[..., Fault], str]]
     "type": (str, frames.content_type, "another content type"),
 }
 
+SAID: dict[str, str] = {
+    "refusal": "the answer is a refusal",
+    "filter": "a content filter stops the answer after so many tokens",
+    "error-at": "an error event comes after so many tokens",
+}
+
 STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 503)
 
 
@@ -99,13 +125,23 @@ def _with_option(scenario: Scenario, name: str, value: str) -> Scenario:
             return replace(scenario, pace=change(scenario.pace, read(value)))
         if name in FAULTS:
             return replace(scenario, faults=(*scenario.faults, _fault(name, value)))
+        if name in SAID:
+            return _with_saying(scenario, name, value)
         if name == "error" and int(value) in STATUSES:
             return replace(scenario, status=int(value))
     except (ValueError, ZeroDivisionError) as error:
         raise ValueError(f"model option {name!r} can't be {value!r}: {error}") from None
     if name == "error":
         raise ValueError(f"model option 'error' takes one of {', '.join(map(str, STATUSES))}, got {value!r}")
-    raise ValueError(f"there is no model option {name!r}; there are {', '.join([*PACES, *FAULTS, 'error'])}")
+    raise ValueError(f"there is no model option {name!r}; there are {', '.join([*PACES, *FAULTS, *SAID, 'error'])}")
+
+
+def _with_saying(scenario: Scenario, name: str, value: str) -> Scenario:
+    if name == "refusal":
+        return replace(scenario, refusal=True)
+    if int(value) < 0:
+        raise ValueError("it needs a number of tokens")
+    return replace(scenario, filter_after=int(value)) if name == "filter" else replace(scenario, error_after=int(value))
 
 
 def _fault(name: str, value: str) -> Fault:
@@ -122,4 +158,6 @@ def options() -> str:
     rows = [(name, what) for name, (_, _, what) in PACES.items()] + [
         (name, what) for name, (_, _, what) in FAULTS.items()
     ]
-    return "\n".join(f"  {name:<12}{what}" for name, what in [*rows, ("error", "answer with this status")])
+    return "\n".join(
+        f"  {name:<12}{what}" for name, what in [*rows, *SAID.items(), ("error", "answer with this status")]
+    )
