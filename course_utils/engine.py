@@ -105,7 +105,8 @@ class Engine:
         request = responses.parse(raw)
         asked = self._scenario(request.model)
         pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens))
-        said = responses.Said(f"resp_{self._id()}", pieces, complete)
+        cut_by = None if complete else "content_filter" if asked.filtered(len(pieces)) else "max_output_tokens"
+        said = responses.Said(f"resp_{self._id()}", pieces, cut_by, asked.refusal)
         times = asked.pace.token_times(len(pieces))
         if request.stream:
             plain = responses.frames(request, said, times, asked.pace.headers)

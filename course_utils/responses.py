@@ -53,11 +53,15 @@ def _texts(asked: Any) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the model says to one request: its tokens, and whether the token limit stopped it."""
+    """What the model says to one request: its tokens, what stopped it before its end, and whether this is a refusal.
+
+    ``cut_by`` is None for a complete answer, else ``"max_output_tokens"`` or ``"content_filter"``.
+    """
 
     id: str
     pieces: tuple[str, ...]
-    complete: bool
+    cut_by: str | None = None
+    refusal: bool = False
 
 
 def frames(request: ResponseRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
@@ -82,17 +86,22 @@ def _opening(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
 def _part_opens(said: Said) -> Iterator[dict[str, Any]]:
     item = {"id": _item_id(said), "type": "message", "status": "in_progress", "content": [], "role": "assistant"}
     yield {"type": "response.output_item.added", "output_index": 0, "item": item}
-    yield _in_part(said, "response.content_part.added") | {"part": _part("")}
+    yield _in_part(said, "response.content_part.added") | {"part": _part(said, "")}
 
 
 def _delta(said: Said, piece: str) -> dict[str, Any]:
+    if said.refusal:
+        return _in_part(said, "response.refusal.delta") | {"delta": piece}
     return _in_part(said, "response.output_text.delta") | {"delta": piece, "logprobs": []}
 
 
 def _closing(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
     text = "".join(said.pieces)
-    yield _in_part(said, "response.output_text.done") | {"text": text, "logprobs": []}
-    yield _in_part(said, "response.content_part.done") | {"part": _part(text)}
+    if said.refusal:
+        yield _in_part(said, "response.refusal.done") | {"refusal": text}
+    else:
+        yield _in_part(said, "response.output_text.done") | {"text": text, "logprobs": []}
+    yield _in_part(said, "response.content_part.done") | {"part": _part(said, text)}
     yield {"type": "response.output_item.done", "output_index": 0, "item": _item(said)}
     status = _status(said)
     yield {"type": f"response.{status}", "response": response(request, said, status)}
@@ -102,12 +111,14 @@ def _in_part(said: Said, type: str) -> dict[str, Any]:
     return {"type": type, "item_id": _item_id(said), "output_index": 0, "content_index": 0}
 
 
-def _part(text: str) -> dict[str, Any]:
+def _part(said: Said, text: str) -> dict[str, Any]:
+    if said.refusal:
+        return {"type": "refusal", "refusal": text}
     return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
 
 
 def _item(said: Said) -> dict[str, Any]:
-    content = [_part("".join(said.pieces))]
+    content = [_part(said, "".join(said.pieces))]
     return {"id": _item_id(said), "type": "message", "status": _status(said), "content": content, "role": "assistant"}
 
 
@@ -116,7 +127,7 @@ def _item_id(said: Said) -> str:
 
 
 def _status(said: Said) -> str:
-    return "completed" if said.complete else "incomplete"
+    return "incomplete" if said.cut_by else "completed"
 
 
 def whole(request: ResponseRequest, said: Said) -> bytes:
@@ -127,7 +138,6 @@ def whole(request: ResponseRequest, said: Said) -> bytes:
 def response(request: ResponseRequest, said: Said, status: str) -> dict[str, Any]:
     """The response object; output and usage are there once it has ended."""
     ended = status != "in_progress"
-    limited = {"reason": "max_output_tokens"} if status == "incomplete" else None
     return {
         "id": said.id,
         "object": "response",
@@ -135,7 +145,7 @@ def response(request: ResponseRequest, said: Said, status: str) -> dict[str, Any
         "status": status,
         "background": False,
         "error": None,
-        "incomplete_details": limited,
+        "incomplete_details": {"reason": said.cut_by} if ended and said.cut_by else None,
         "instructions": request.body.get("instructions"),
         "max_output_tokens": request.max_tokens,
         "model": request.model,

@@ -108,3 +108,34 @@ def test_the_strict_client_is_really_strict():
 
     with pytest.raises(ValueError, match="sequence_number"):
         ResponseTextDeltaEvent.model_validate({"type": "response.output_text.delta", "delta": "x"})
+
+
+def asked(model: str):
+    server = mock()
+    with strict(server) as client:
+        return list(client.responses.create(model=model, input="Count", stream=True))
+
+
+def test_a_content_filter_ends_with_incomplete_for_its_own_reason():
+    last = asked("mock-1;filter=1")[-1]
+    assert (last.type, last.response.incomplete_details.reason) == ("response.incomplete", "content_filter")
+
+
+def test_a_refusal_comes_in_events_of_its_own():
+    came = asked("mock-1;refusal")
+    types = [event.type for event in came]
+    assert types[3:8] == [
+        "response.content_part.added",
+        "response.refusal.delta",
+        "response.refusal.delta",
+        "response.refusal.done",
+        "response.content_part.done",
+    ]
+    assert came[-1].response.output[0].content[0].refusal == "one two"
+
+
+def test_an_error_in_the_stream_has_the_next_sequence_number():
+    body = json.dumps({"model": "mock-1;error-at=1", "input": "Count", "stream": True}).encode()
+    answer = Engine("one two", PACE).respond(Request("POST", "/v1/responses", body))
+    numbers = [json.loads(frame.data.decode().split("data: ")[1])["sequence_number"] for frame in answer.frames]
+    assert numbers == list(range(6))
