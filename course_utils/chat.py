@@ -14,6 +14,7 @@ from course_utils import sse
 from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
 from course_utils.frames import Frame
 from course_utils.replies import tokens
+from course_utils.tools import Call, interleaved
 
 MOST_ANSWERS = 8
 
@@ -85,11 +86,34 @@ class Said:
     pieces: tuple[str, ...]
     finish_reason: str
     refusal: bool = False
+    calls: tuple[Call, ...] = ()
 
     @property
     def message(self) -> dict[str, Any]:
+        if self.calls:
+            return {
+                "content": None,
+                "refusal": None,
+                "tool_calls": [_tool_call(call, call.arguments) for call in self.calls],
+            }
         text = "".join(self.pieces)
         return {"content": None, "refusal": text} if self.refusal else {"content": text, "refusal": None}
+
+
+def _tool_call(call: Call, arguments: str) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _deltas(said: Said) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The first delta of an answer, and one for each token behind it."""
+    if said.calls:
+        begun = [{"index": call.index} | _tool_call(call, "") for call in said.calls]
+        pieces = [{"index": call.index, "function": {"arguments": piece}} for call, piece in interleaved(said.calls)]
+        first = {"role": "assistant", "content": None, "tool_calls": begun, "refusal": None}
+        return first, [{"tool_calls": [piece]} for piece in pieces]
+    if said.refusal:
+        return {"role": "assistant", "content": None, "refusal": ""}, [{"refusal": piece} for piece in said.pieces]
+    return {"role": "assistant", "content": "", "refusal": None}, [{"content": piece} for piece in said.pieces]
 
 
 def frames(request: ChatRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
@@ -99,12 +123,11 @@ def frames(request: ChatRequest, said: Said, times: Sequence[float], opened: flo
     empty text, which is why it is not the first token. Several answers come interleaved, token by token.
     """
     done = times[-1] if times else opened
-    empty = {"content": None, "refusal": ""} if said.refusal else {"content": "", "refusal": None}
-    key = "refusal" if said.refusal else "content"
     answers = range(request.answers)
-    chunks = [Frame(opened, _chunk(request, said, index, {"role": "assistant"} | empty)) for index in answers]
-    for at, piece in zip(times, said.pieces, strict=True):
-        chunks += [Frame(at, _chunk(request, said, index, {key: piece}), tokens=1) for index in answers]
+    first, rest = _deltas(said)
+    chunks = [Frame(opened, _chunk(request, said, index, first)) for index in answers]
+    for at, delta in zip(times, rest, strict=True):
+        chunks += [Frame(at, _chunk(request, said, index, delta), tokens=1) for index in answers]
     chunks += [Frame(done, _chunk(request, said, index, {}, said.finish_reason)) for index in answers]
     if request.include_usage:
         last = _head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)}
@@ -119,7 +142,13 @@ def _chunk(
     body = _head(request, said, "chat.completion.chunk") | {"choices": [choice]}
     if request.include_usage:
         body["usage"] = None
-    return sse.event(dumps(body | _obfuscation(request, said, delta.get("content") or delta.get("refusal") or "")))
+    return sse.event(dumps(body | _obfuscation(request, said, _padded_text(delta))))
+
+
+def _padded_text(delta: dict[str, Any]) -> str:
+    if delta.get("tool_calls"):
+        return str(delta["tool_calls"][0]["function"]["arguments"])
+    return delta.get("content") or delta.get("refusal") or ""
 
 
 PADDED = 11

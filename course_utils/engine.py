@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils import chat, responses, scenario
+from course_utils import chat, responses, scenario, tools
 from course_utils.api import CREATED, ApiError
 from course_utils.frames import Bend, Frame, apply
 from course_utils.pace import Pace
@@ -36,7 +36,7 @@ class Answer:
     """What goes back: frames with times in seconds since the request arrived.
 
     ``headers_at`` is when status and headers leave. ``generated`` has one time a token: when the model made it, which
-    a proxy cannot change, while ``frames`` say when it left.
+    a proxy cannot change, while ``frames`` say when it left. What is not ``booked`` does not appear in the ledger.
     """
 
     status: int
@@ -46,6 +46,7 @@ class Answer:
     generated: tuple[float, ...] = ()
     streamed: bool = False
     asked: dict[str, Any] = field(default_factory=dict)
+    booked: bool = True
 
 
 class Engine:
@@ -79,7 +80,7 @@ class Engine:
     def _route(self, request: Request) -> Answer:
         path = request.path.partition("?")[0].rstrip("/")
         if path.endswith("/models") and request.method == "GET":
-            return _json_answer({"object": "list", "data": [_model(MODEL)]})
+            return json_answer({"object": "list", "data": [_model(MODEL)]})
         dialect = next((answer for route, answer in self._dialects.items() if path.endswith(route)), None)
         if dialect is None:
             routes = ", ".join(f"POST /v1{route}" for route in self._dialects)
@@ -91,9 +92,14 @@ class Engine:
     def _chat(self, raw: bytes) -> Answer:
         request = chat.parse(raw)
         asked = self._scenario(request.model)
+        id = self._id()
+        made = tools.calls(request.body, asked.calls, id)
         pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens), request.stops)
         reason = "stop" if complete else "content_filter" if asked.filtered(len(pieces)) else "length"
-        said = chat.Said(f"chatcmpl-{self._id()}", pieces, reason, asked.refusal)
+        said = chat.Said(f"chatcmpl-{id}", pieces, reason, asked.refusal)
+        if made:
+            pieces = tuple(piece for _, piece in tools.interleaved(made))
+            said = chat.Said(f"chatcmpl-{id}", pieces, "tool_calls", calls=made)
         times = asked.pace.token_times(len(pieces))
         every = [at for at in times for _ in range(request.answers)]
         if request.stream:
@@ -104,9 +110,14 @@ class Engine:
     def _responses(self, raw: bytes) -> Answer:
         request = responses.parse(raw)
         asked = self._scenario(request.model)
+        id = self._id()
+        made = tools.calls(request.body, asked.calls, id)
         pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens))
         cut_by = None if complete else "content_filter" if asked.filtered(len(pieces)) else "max_output_tokens"
-        said = responses.Said(f"resp_{self._id()}", pieces, cut_by, asked.refusal)
+        said = responses.Said(f"resp_{id}", pieces, cut_by, asked.refusal)
+        if made:
+            pieces = tuple(piece for call in made for piece in call.pieces)
+            said = responses.Said(f"resp_{id}", pieces, calls=made)
         times = asked.pace.token_times(len(pieces))
         if request.stream:
             plain = responses.frames(request, said, times, asked.pace.headers)
@@ -149,7 +160,7 @@ def server_error(message: str) -> Answer:
     return Answer(500, JSON, (Frame(0.0, ApiError(500, message).body()),))
 
 
-def _json_answer(value: dict[str, Any]) -> Answer:
+def json_answer(value: Any) -> Answer:
     return Answer(200, JSON, (Frame(0.0, json.dumps(value).encode()),))
 
 

@@ -6,6 +6,7 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 from course_utils.clock import Clock
 from course_utils.engine import Answer
@@ -69,6 +70,25 @@ class Entry:
         now = self._left_at if self._left_at is not None else self._clock.now()
         return min(now, self._last_due) if self._ending else now
 
+    def facts(self) -> dict[str, Any]:
+        """Everything about this request as plain data; times are seconds on the server's clock."""
+        return {
+            "request": self.number,
+            "route": self.route,
+            "status": self.status,
+            "streamed": self.streamed,
+            "asked": self.asked,
+            "arrived": self.arrived,
+            "token_times": list(self.token_times[: self.tokens_generated]),
+            "due": list(self.due),
+            "written": list(self.written),
+            "tokens_generated": self.tokens_generated,
+            "tokens_sent": self.tokens_sent,
+            "ended": self.ended,
+            "ended_at": self.ended_at,
+            "concurrent": self.concurrent,
+        }
+
     def __repr__(self) -> str:
         how = "streamed" if self.streamed else "unary"
         made, sent = self.tokens_generated, self.tokens_sent
@@ -86,7 +106,10 @@ class Ledger:
         self._count = 0
 
     def open(self, route: str, answer: Answer) -> Entry:
+        """Book a request; one that only looks at the books gets an entry that is not in them."""
         with self._lock:
+            if not answer.booked:
+                return Entry(0, route, answer, self._clock, 0)
             self._count += 1
             concurrent = 1 + sum(entry.ended is None for entry in self._entries)
             entry = Entry(self._count, route, answer, self._clock, concurrent)

@@ -13,6 +13,7 @@ from course_utils import sse
 from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
 from course_utils.frames import Frame
 from course_utils.replies import tokens
+from course_utils.tools import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,57 @@ class Said:
     pieces: tuple[str, ...]
     cut_by: str | None = None
     refusal: bool = False
+    calls: tuple[Call, ...] = ()
 
 
 def frames(request: ResponseRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
     """The answer as frames, an event each. ``times`` are seconds, one a token; ``opened`` is when the first event leaves."""
-    first, done = (times[0], times[-1]) if times else (opened, opened)
+    done = times[-1] if times else opened
     schedule = [(opened, 0, event) for event in _opening(request, said)]
-    schedule += [(first, 0, event) for event in _part_opens(said)]
-    schedule += [(at, 1, _delta(said, piece)) for at, piece in zip(times, said.pieces, strict=True)]
-    schedule += [(done, 0, event) for event in _closing(request, said)]
+    schedule += _called(said, times) if said.calls else _told(said, times, opened)
+    status = _status(said)
+    schedule.append((done, 0, {"type": f"response.{status}", "response": response(request, said, status)}))
     return [
         Frame(at, sse.event(dumps(event | {"sequence_number": number}), type=event["type"]), count)
         for number, (at, count, event) in enumerate(schedule)
     ]
+
+
+Schedule = list[tuple[float, int, dict[str, Any]]]
+"""Events with the moment at which each leaves and the number of tokens it carries."""
+
+
+def _told(said: Said, times: Sequence[float], opened: float) -> Schedule:
+    """A message: its item and part open with the first token, its text comes, both close with the last."""
+    first, done = (times[0], times[-1]) if times else (opened, opened)
+    schedule: Schedule = [(first, 0, event) for event in _part_opens(said)]
+    schedule += [(at, 1, _delta(said, piece)) for at, piece in zip(times, said.pieces, strict=True)]
+    return [*schedule, *((done, 0, event) for event in _closing(said))]
+
+
+def _called(said: Said, times: Sequence[float]) -> Schedule:
+    """Function calls, one item after the other, each with its arguments in pieces."""
+    schedule: Schedule = []
+    clock = iter(times)
+    for call in said.calls:
+        where = {"item_id": call.id.replace("call_", "fc_"), "output_index": call.index}
+        prefix = "response.function_call_arguments"
+        deltas = [(next(clock), 1, {"type": f"{prefix}.delta", "delta": piece} | where) for piece in call.pieces]
+        first, last = deltas[0][0], deltas[-1][0]
+        begun = {"output_index": call.index, "item": _call_item(call, "", "in_progress")}
+        ended = {"output_index": call.index, "item": _call_item(call, call.arguments, "completed")}
+        schedule.append((first, 0, {"type": "response.output_item.added"} | begun))
+        schedule += deltas
+        done = {"type": f"{prefix}.done", "name": call.name, "arguments": call.arguments}
+        schedule.append((last, 0, done | where))
+        schedule.append((last, 0, {"type": "response.output_item.done"} | ended))
+    return schedule
+
+
+def _call_item(call: Call, arguments: str, status: str) -> dict[str, Any]:
+    id = call.id.replace("call_", "fc_")
+    names = {"call_id": call.id, "name": call.name}
+    return {"id": id, "type": "function_call", "status": status, "arguments": arguments} | names
 
 
 def _opening(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
@@ -95,7 +134,7 @@ def _delta(said: Said, piece: str) -> dict[str, Any]:
     return _in_part(said, "response.output_text.delta") | {"delta": piece, "logprobs": []}
 
 
-def _closing(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
+def _closing(said: Said) -> Iterator[dict[str, Any]]:
     text = "".join(said.pieces)
     if said.refusal:
         yield _in_part(said, "response.refusal.done") | {"refusal": text}
@@ -103,8 +142,6 @@ def _closing(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
         yield _in_part(said, "response.output_text.done") | {"text": text, "logprobs": []}
     yield _in_part(said, "response.content_part.done") | {"part": _part(said, text)}
     yield {"type": "response.output_item.done", "output_index": 0, "item": _item(said)}
-    status = _status(said)
-    yield {"type": f"response.{status}", "response": response(request, said, status)}
 
 
 def _in_part(said: Said, type: str) -> dict[str, Any]:
@@ -120,6 +157,10 @@ def _part(said: Said, text: str) -> dict[str, Any]:
 def _item(said: Said) -> dict[str, Any]:
     content = [_part(said, "".join(said.pieces))]
     return {"id": _item_id(said), "type": "message", "status": _status(said), "content": content, "role": "assistant"}
+
+
+def _output(said: Said) -> list[dict[str, Any]]:
+    return [_call_item(call, call.arguments, "completed") for call in said.calls] or [_item(said)]
 
 
 def _item_id(said: Said) -> str:
@@ -149,15 +190,15 @@ def response(request: ResponseRequest, said: Said, status: str) -> dict[str, Any
         "instructions": request.body.get("instructions"),
         "max_output_tokens": request.max_tokens,
         "model": request.model,
-        "output": [_item(said)] if ended else [],
+        "output": _output(said) if ended else [],
         "parallel_tool_calls": True,
         "previous_response_id": None,
         "reasoning": {"effort": None, "summary": None},
         "store": False,
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},
-        "tool_choice": "auto",
-        "tools": [],
+        "tool_choice": request.body.get("tool_choice") or "auto",
+        "tools": request.body.get("tools") or [],
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": usage(request, said) if ended else None,

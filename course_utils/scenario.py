@@ -26,6 +26,7 @@ class Scenario:
     refusal: bool = False
     filter_after: int | None = None
     error_after: int | None = None
+    calls: int | None = None
 
     def limit(self, asked: int | None) -> int | None:
         """How many tokens may come: what the request allows, and what the content filter does."""
@@ -98,6 +99,7 @@ FAULTS: dict[str, tuple[Callable[[str], Any] | None, Callable[..., Fault], str]]
 }
 
 SAID: dict[str, str] = {
+    "calls": "the answer is so many tool calls",
     "refusal": "the answer is a refusal",
     "filter": "a content filter stops the answer after so many tokens",
     "error-at": "an error event comes after so many tokens",
@@ -140,7 +142,9 @@ def _with_saying(scenario: Scenario, name: str, value: str) -> Scenario:
     if name == "refusal":
         return replace(scenario, refusal=True)
     if int(value) < 0:
-        raise ValueError("it needs a number of tokens")
+        raise ValueError("it needs a number from 0 on")
+    if name == "calls":
+        return replace(scenario, calls=min(int(value), 16))
     return replace(scenario, filter_after=int(value)) if name == "filter" else replace(scenario, error_after=int(value))
 
 

@@ -14,16 +14,22 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from http import HTTPStatus
 
 import h11
 
 from course_utils.clock import RealClock
-from course_utils.engine import Answer, Engine, Request, server_error
+from course_utils.engine import Answer, Engine, Request, json_answer, server_error
 from course_utils.ledger import Entry, Ledger
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body that are read before the answer is 413."""
+
+
+LEDGER = "/ledger"
+CORS = {"access-control-allow-origin": "*"}
+"""A page of any origin may ask: the server holds nothing secret, and listens on this machine only unless told otherwise."""
 
 
 class _Refused(Exception):
@@ -188,7 +194,11 @@ class _Connection(asyncio.Protocol):
             lines.append(f"content-length: {length}")
         elif self._chunked:
             lines.append("transfer-encoding: chunked")
-        lines += ["cache-control: no-cache", "x-accel-buffering: no"]
+        lines += [
+            "cache-control: no-cache",
+            "x-accel-buffering: no",
+            *(f"{name}: {value}" for name, value in CORS.items()),
+        ]
         if self._entry is not None:
             lines.append(f"x-request-id: req_{self._entry.number}")
         if close:
@@ -204,7 +214,15 @@ class _Core:
         self.connections: set[_Connection] = set()
 
     def respond(self, request: Request) -> Answer:
-        """The engine's answer; a fault in a reply function or a proxy of the user's is a 500 and a line in the log."""
+        """The engine's answer, or the server's own: the ledger at ``/ledger``, and leave for pages of other origins.
+
+        A fault in a reply function or a proxy of the user's is a 500 and a line in the log."""
+        if request.method == "OPTIONS":
+            return Answer(
+                204, {"access-control-allow-headers": "*", "access-control-allow-methods": "*"}, (), booked=False
+            )
+        if request.method == "GET" and request.path == LEDGER:
+            return replace(json_answer([entry.facts() for entry in self.ledger]), booked=False)
         try:
             return self.engine.respond(request)
         except Exception as error:  # the user's own functions run in there; their fault must reach the client

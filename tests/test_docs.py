@@ -22,6 +22,7 @@ HEART = {
     "pace",
     "sse",
     "api",
+    "tools",
     "responses",
     "replies",
     "chat",

@@ -188,3 +188,20 @@ def test_a_client_that_talks_on_and_on_is_cut_off(monkeypatch):
                 for _ in range(10_000):
                     connection.sendall(b"x" * 10_000)
         wait_for(lambda: server.ledger[0].ended == "client_left")
+
+
+def test_the_ledger_is_readable_over_http_and_does_not_book_its_readers(served):
+    exchange(served, request(stream=True, headers="connection: close\r\n"))
+    for _ in range(2):
+        raw = exchange(served, request("/ledger", "GET", headers="connection: close\r\n"))
+    (entry,) = json.loads(raw.partition(b"\r\n\r\n")[2])
+    assert (entry["request"], entry["tokens_sent"], entry["ended"]) == (1, 3, "complete")
+    assert entry["asked"]["messages"][0]["content"] == "Count"
+    assert len(served.ledger) == 1
+
+
+def test_a_page_of_another_origin_may_ask(served):
+    raw = exchange(served, b"OPTIONS /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert raw.startswith(b"HTTP/1.1 204 No Content")
+    assert b"access-control-allow-headers: *" in raw
+    assert b"access-control-allow-origin: *" in exchange(served, request(headers="connection: close\r\n"))

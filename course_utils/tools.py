@@ -1,0 +1,89 @@
+"""Tool calls of the mock model: which tools it calls, and with which arguments, both taken from the request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from course_utils.api import ApiError, dumps
+from course_utils.replies import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: its place among the calls, an id, the tool's name, and its arguments as pieces of JSON."""
+
+    index: int
+    id: str
+    name: str
+    pieces: tuple[str, ...]
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+
+def calls(body: dict[str, Any], count: int | None, seed: str) -> tuple[Call, ...]:
+    """The calls a request gets: ``count`` of its tools in turn, or one if its ``tool_choice`` demands it, else none.
+
+    The arguments fit the tool's schema: the first of an enumeration, a short text, 1, true.
+    """
+    offered = [_function(tool) for tool in _list(body.get("tools"))]
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict):
+        wanted = _function(choice).get("name")
+        offered = [tool for tool in offered if tool.get("name") == wanted]
+        if not offered:
+            raise ApiError(400, f"'tool_choice' names {wanted!r}, which is not among 'tools'", param="tool_choice")
+    if count is None:
+        count = 1 if choice == "required" or isinstance(choice, dict) else 0
+    if count and not offered:
+        raise ApiError(400, "a tool call was asked for, and 'tools' has none", param="tools")
+    return tuple(_call(offered[index % len(offered)], index, seed) for index in range(count))
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ApiError(400, "'tools' must be a list of objects", param="tools")
+    return value
+
+
+def _function(tool: dict[str, Any]) -> dict[str, Any]:
+    """Chat Completions puts name and parameters under ``function``, Responses beside the type."""
+    inner = tool.get("function")
+    return inner if isinstance(inner, dict) else tool
+
+
+def _call(tool: dict[str, Any], index: int, seed: str) -> Call:
+    name = tool.get("name")
+    if not isinstance(name, str) or not name:
+        raise ApiError(400, "each tool needs a name", param="tools")
+    digest = hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()
+    return Call(index, f"call_{digest[:24]}", name, tuple(tokens(dumps(example(tool.get("parameters"))))))
+
+
+def example(schema: Any) -> Any:
+    """A value that a JSON schema accepts, for the plain schemas that tools have."""
+    schema = schema if isinstance(schema, dict) else {}
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type", "object")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind == "object":
+        properties = schema.get("properties")
+        return {name: example(inner) for name, inner in properties.items()} if isinstance(properties, dict) else {}
+    if kind == "array":
+        return [example(schema["items"])] if "items" in schema else []
+    return {"string": "text", "integer": 1, "number": 1.5, "boolean": True}.get(str(kind))
+
+
+def interleaved(made: tuple[Call, ...]) -> Iterator[tuple[Call, str]]:
+    """The pieces of all calls, one of each in turn: several calls may come at the same time."""
+    for position in range(max((len(call.pieces) for call in made), default=0)):
+        for call in made:
+            if position < len(call.pieces):
+                yield call, call.pieces[position]
