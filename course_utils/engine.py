@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from course_utils import chat, responses, scenario, tools
@@ -68,6 +68,7 @@ class Engine:
         self.faults = tuple(faults)
         self.seed = seed
         self._asked = 0
+        self._failed: dict[str, int] = {}
         self._dialects = {"/chat/completions": self._chat, "/responses": self._responses}
 
     def respond(self, request: Request) -> Answer:
@@ -140,6 +141,9 @@ class Engine:
             asked = scenario.parse(model, self.pace)
         except ValueError as error:
             raise ApiError(400, str(error), param="model") from None
+        if asked.flaky is not None:
+            self._failed[model] = failed = self._failed.get(model, 0) + 1
+            asked = replace(asked, status=(asked.status or 503) if failed <= asked.flaky else None)
         if asked.status is not None:
             raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked

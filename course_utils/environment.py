@@ -47,15 +47,20 @@ def python_version(version: tuple[int, ...] = tuple(sys.version_info[:2])) -> Fi
 
 def packages(installed: Callable[[str], str] = importlib.metadata.version) -> Finding:
     question = "The packages the lessons use, in the versions they were tried with"
-    wrong = []
+    wrong, missing = [], False
     for name, wanted in _pinned().items():
         try:
             came = installed(name)
         except importlib.metadata.PackageNotFoundError:
-            came = "missing"
+            came, missing = "missing", True
         if came != wanted:
             wrong.append(f"{name} {came} (expected {wanted})")
-    return Finding(question, f"{', '.join(wrong)}; this kernel is {sys.executable}: {START}" if wrong else "")
+    if not wrong:
+        return Finding(question)
+    advice = (
+        f"this kernel is {sys.executable}: {START}" if missing else "if something looks odd, try `python3 start.py`"
+    )
+    return Finding(question, f"{', '.join(wrong)}; {advice}", fatal=missing)
 
 
 def _pinned() -> dict[str, str]:

@@ -27,6 +27,7 @@ class Scenario:
     filter_after: int | None = None
     error_after: int | None = None
     calls: int | None = None
+    flaky: int | None = None
 
     def limit(self, asked: int | None) -> int | None:
         """How many tokens may come: what the request allows, and what the content filter does."""
@@ -100,6 +101,7 @@ FAULTS: dict[str, tuple[Callable[[str], Any] | None, Callable[..., Fault], str]]
 
 SAID: dict[str, str] = {
     "calls": "the answer is so many tool calls",
+    "flaky": "this model name fails so many times, then answers (503 unless error= names another)",
     "refusal": "the answer is a refusal",
     "filter": "a content filter stops the answer after so many tokens",
     "error-at": "an error event comes after so many tokens",
@@ -143,6 +145,8 @@ def _with_saying(scenario: Scenario, name: str, value: str) -> Scenario:
         return replace(scenario, refusal=True)
     if int(value) < 0:
         raise ValueError("it needs a number from 0 on")
+    if name == "flaky":
+        return replace(scenario, flaky=int(value))
     if name == "calls":
         return replace(scenario, calls=min(int(value), 16))
     return replace(scenario, filter_after=int(value)) if name == "filter" else replace(scenario, error_after=int(value))

@@ -216,7 +216,8 @@ class _Core:
     def respond(self, request: Request) -> Answer:
         """The engine's answer, or the server's own: the ledger at ``/ledger``, and leave for pages of other origins.
 
-        A fault in a reply function or a proxy of the user's is a 500 and a line in the log."""
+        A fault in a reply function or a proxy of the user's is a 500 and a line in the log.
+        """
         if request.method == "OPTIONS":
             return Answer(
                 204, {"access-control-allow-headers": "*", "access-control-allow-methods": "*"}, (), booked=False

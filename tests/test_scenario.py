@@ -182,3 +182,18 @@ def test_a_wrong_option_is_a_400_that_says_what_it_takes(model, says):
 
 def test_the_help_names_every_option():
     assert all(f"  {name} " in scenario.options() for name in [*scenario.PACES, *scenario.FAULTS, "error"])
+
+
+def test_a_flaky_model_fails_so_often_and_then_answers():
+    mock = MockServer(REPLY, pace=PACE, clock=VirtualClock())
+    question = [{"role": "user", "content": "Hi"}]
+    with mock.client() as client:
+        errors = []
+        for _ in range(3):
+            try:
+                answer = client.chat.completions.create(model="mock-1;flaky=2;error=429", messages=question)
+            except openai.RateLimitError as error:
+                errors.append(error.status_code)
+    assert errors == [429, 429]
+    assert answer.choices[0].message.content == REPLY
+    assert [entry.status for entry in mock.ledger] == [429, 429, 200]
