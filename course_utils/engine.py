@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -49,6 +50,10 @@ class Answer:
     booked: bool = True
 
 
+REMEMBERED = 10_000
+"""Different prompts whose number of repetitions is remembered; beyond that the oldest counts anew."""
+
+
 class Engine:
     """Decides what is said (``reply``), when (``pace``), and what happens to it on the way (``faults``).
 
@@ -69,6 +74,7 @@ class Engine:
         self.seed = seed
         self._asked = 0
         self._failed: dict[str, int] = {}
+        self._times_asked: Counter[bytes] = Counter()
         self._dialects = {"/chat/completions": self._chat, "/responses": self._responses}
 
     def respond(self, request: Request) -> Answer:
@@ -101,7 +107,7 @@ class Engine:
         if made:
             pieces = tuple(piece for _, piece in tools.interleaved(made))
             said = chat.Said(f"chatcmpl-{id}", pieces, "tool_calls", calls=made)
-        times = asked.pace.token_times(len(pieces))
+        times = asked.pace.token_times(len(pieces), request.prompt_tokens, self._seed_of(request.prompt))
         every = [at for at in times for _ in range(request.answers)]
         if request.stream:
             plain = chat.frames(request, said, times, asked.pace.headers)
@@ -119,7 +125,7 @@ class Engine:
         if made:
             pieces = tuple(piece for call in made for piece in call.pieces)
             said = responses.Said(f"resp_{id}", pieces, calls=made)
-        times = asked.pace.token_times(len(pieces))
+        times = asked.pace.token_times(len(pieces), request.prompt_tokens, self._seed_of(request.prompt))
         if request.stream:
             plain = responses.frames(request, said, times, asked.pace.headers)
             return self._streamed(asked, asked.broken(plain, responses.error_event), times, request.body)
@@ -153,6 +159,14 @@ class Engine:
         text = self.reply if isinstance(self.reply, str) else self.reply(prompt)
         pieces = tokens(text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))])
         return tuple(pieces[:limit]), limit is None or len(pieces) <= limit
+
+    def _seed_of(self, prompt: str) -> str:
+        """The seed of one request: from the server's, the prompt, and how often it was asked; no generator is shared."""
+        digest = hashlib.sha256(prompt.encode()).digest()[:8]
+        self._times_asked[digest] += 1
+        if len(self._times_asked) > REMEMBERED:
+            del self._times_asked[next(iter(self._times_asked))]
+        return f"{self.seed}:{digest.hex()}:{self._times_asked[digest]}"
 
     def _id(self) -> str:
         self._asked += 1

@@ -78,6 +78,12 @@ PACES: dict[str, tuple[Callable[[str], Any], Callable[[Pace, Any], Pace], str]] 
         lambda pace, value: replace(pace, pauses=(*pace.pauses, value)),
         "TOKEN:SECONDS, the model stops",
     ),
+    "prefill": (
+        _seconds,
+        lambda pace, value: replace(pace, prefill=value),
+        "seconds that each token of the prompt adds before the first token",
+    ),
+    "jitter": (_seconds, lambda pace, value: replace(pace, jitter=value), "how much gaps vary (sigma, 0 to 3)"),
 }
 
 FAULTS: dict[str, tuple[Callable[[str], Any] | None, Callable[..., Fault], str]] = {

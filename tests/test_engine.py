@@ -124,3 +124,18 @@ def test_a_body_that_can_not_be_answered_is_a_400(raw):
 def test_any_function_on_frames_is_a_fault():
     engine = Engine(**ENGINE, faults=[lambda frames: list(frames)[:2]])
     assert len(chat(engine, stream=True).frames) == 2
+
+
+def test_a_repeated_question_gets_other_gaps_and_a_new_server_the_same():
+    def twice():
+        engine = Engine("one two three", Pace(jitter=0.5))
+        return [chat(engine).generated for _ in range(2)]
+
+    assert twice()[0] != twice()[1]
+    assert twice() == twice()
+
+
+def test_a_longer_prompt_takes_longer_to_its_first_token():
+    engine = Engine("one", Pace(ttft=0.5, prefill=0.125))
+    long = [{"role": "user", "content": "one two three four"}]
+    assert (chat(engine).generated, chat(engine, messages=long).generated) == ((0.75,), (1.0,))
