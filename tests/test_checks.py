@@ -255,7 +255,7 @@ def test_a_prediction_is_echoed_and_shown_beside_the_result():
     assert "No prediction yet" in repr(predict("1.a", ...))
     assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. You made no prediction."
     assert repr(predict("1.a", 3)) == "Your prediction: 3"
-    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: 3, 1.5 off."
+    assert repr(reveal("1.a", 4.5, "s")) == "Measured: 4.5 s. Your prediction: 3, 1.5 s off."
     predict("1.a", "soon")
     assert repr(reveal("1.a", -0.0)) == "Measured: 0. Your prediction: soon."
 

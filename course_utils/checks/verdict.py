@@ -45,13 +45,14 @@ class Verdict:
         """A box with a ground of its own, so it reads the same in light and dark."""
         sign, words, colour = OUTCOMES[self.outcome]
         rows = "".join(
-            f'<tr><td style="text-align:left;padding-right:1em;color:#5b6470">{name}</td>'
+            f'<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;color:#5b6470">{name}</td>'
             f'<td style="text-align:left"><code style="color:#1b1f24;background:transparent">{escape(text)}</code></td></tr>'
             for name, text in self._details()
         )
         table = f'<table style="color:#1b1f24;background:#fff">{rows}</table>' if rows else ""
         return (
             f'<div style="background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-left:6px solid {colour};'
-            f'padding:.5em .9em;border-radius:4px;max-width:52em"><b style="color:{colour}">{sign} {self.exercise} {words}'
+            f'padding:.5em .9em;border-radius:4px;max-width:52em;overflow-wrap:anywhere">'
+            f'<b style="color:{colour}">{sign} {self.exercise} {words}'
             f"</b><br>{escape(self.message)}{table}</div>"
         )

@@ -30,7 +30,7 @@ class Note:
         font = "font-family:monospace;" if self.aligned else ""
         return (
             f'<div style="{font}background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-radius:4px;padding:.5em .9em;'
-            f'max-width:52em;white-space:pre-wrap">{escape(self.text)}</div>'
+            f'max-width:52em;overflow-wrap:anywhere;white-space:pre-wrap">{escape(self.text)}</div>'
         )
 
 
@@ -68,10 +68,8 @@ def solution(id: str) -> Note:
     id = known.id
     if _recall("outcomes", id) != "passed":
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
-    code = _reference(id)
-    return Note(
-        f"{known.reason}\n\n{code}" if code else f"{known.reason}\n\n(This edition of the course has no solutions.)"
-    )
+    code = _reference(id) or "(This edition of the course has no solutions.)"
+    return Note(f"{known.reason}\n\n{code}", aligned=True)
 
 
 def predict(id: str, value: Any = ...) -> Note:
@@ -86,10 +84,11 @@ def predict(id: str, value: Any = ...) -> Note:
 def reveal(id: str, actual: float, unit: str = "") -> Note:
     """What came, beside what was predicted, and how far apart they are."""
     guess = _recall("predictions", str(id))
-    measured = f"Measured: {_rounded(actual)}{' ' + unit if unit else ''}."
+    unit = f" {unit}" if unit else ""
+    measured = f"Measured: {_rounded(actual)}{unit}."
     if guess is None:
         return Note(f"{measured} You made no prediction.")
-    apart = f", {_rounded(abs(guess - actual))} off" if isinstance(guess, int | float) else ""
+    apart = f", {_rounded(abs(guess - actual))}{unit} off" if isinstance(guess, int | float) else ""
     return Note(f"{measured} Your prediction: {guess}{apart}.")
 
 
