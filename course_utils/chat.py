@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils import sse
 from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
+from course_utils.dialect import Asked, Said
 from course_utils.frames import Frame
 from course_utils.replies import tokens
 from course_utils.tools import Call, interleaved
@@ -19,23 +19,7 @@ from course_utils.tools import Call, interleaved
 MOST_ANSWERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """The parts of a request that change the answer."""
-
-    model: str
-    prompt: str
-    prompt_tokens: int
-    stream: bool = False
-    include_usage: bool = False
-    obfuscate: bool = True
-    answers: int = 1
-    stops: tuple[str, ...] = ()
-    max_tokens: int | None = None
-    body: dict[str, Any] = field(default_factory=dict)
-
-
-def parse(raw: bytes) -> ChatRequest:
+def parse(raw: bytes) -> Asked:
     """Read a request body; raises `ApiError` 400 that says what was expected and what came."""
     body = json_object(raw)
     messages = body.get("messages")
@@ -43,7 +27,7 @@ def parse(raw: bytes) -> ChatRequest:
         raise ApiError(400, "'messages' must be a list with at least one message", param="messages")
     texts = [_text(message) for message in messages]
     options = body.get("stream_options") or {}
-    return ChatRequest(
+    return Asked(
         model=model_of(body),
         prompt=texts[-1],
         prompt_tokens=sum(len(tokens(text)) for text in texts),
@@ -75,29 +59,19 @@ def _text(message: Any) -> str:
     return text_of(message.get("content") if isinstance(message, dict) else None, "messages")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What the model says to one request: its tokens, why it stopped, and whether this is a refusal.
+FINISH_REASONS = {None: "stop", "max_tokens": "length", "content_filter": "content_filter"}
 
-    A request for several answers (``n``) gets this one so often; a scripted model always says the same.
-    """
 
-    id: str
-    pieces: tuple[str, ...]
-    finish_reason: str
-    refusal: bool = False
-    calls: tuple[Call, ...] = ()
+def _finish_reason(said: Said) -> str:
+    return "tool_calls" if said.calls else FINISH_REASONS[said.cut_by]
 
-    @property
-    def message(self) -> dict[str, Any]:
-        if self.calls:
-            return {
-                "content": None,
-                "refusal": None,
-                "tool_calls": [_tool_call(call, call.arguments) for call in self.calls],
-            }
-        text = "".join(self.pieces)
-        return {"content": None, "refusal": text} if self.refusal else {"content": text, "refusal": None}
+
+def _message(said: Said) -> dict[str, Any]:
+    if said.calls:
+        calls = [_tool_call(call, call.arguments) for call in said.calls]
+        return {"content": None, "refusal": None, "tool_calls": calls}
+    text = "".join(said.pieces)
+    return {"content": None, "refusal": text} if said.refusal else {"content": text, "refusal": None}
 
 
 def _tool_call(call: Call, arguments: str) -> dict[str, Any]:
@@ -116,7 +90,7 @@ def _deltas(said: Said) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {"role": "assistant", "content": "", "refusal": None}, [{"content": piece} for piece in said.pieces]
 
 
-def frames(request: ChatRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
+def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
     """The answer as frames: role, one chunk a token, the finish reason, usage if asked for, and `[DONE]`.
 
     ``times`` are seconds, one a token; ``opened`` is when the role chunk leaves. The first chunk carries a role and
@@ -128,16 +102,14 @@ def frames(request: ChatRequest, said: Said, times: Sequence[float], opened: flo
     chunks = [Frame(opened, _chunk(request, said, index, first)) for index in answers]
     for at, delta in zip(times, rest, strict=True):
         chunks += [Frame(at, _chunk(request, said, index, delta), tokens=1) for index in answers]
-    chunks += [Frame(done, _chunk(request, said, index, {}, said.finish_reason)) for index in answers]
+    chunks += [Frame(done, _chunk(request, said, index, {}, _finish_reason(said))) for index in answers]
     if request.include_usage:
         last = _head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)}
         chunks.append(Frame(done, sse.event(dumps(last | _obfuscation(request, said, "")))))
     return [*chunks, Frame(done, sse.event("[DONE]"))]
 
 
-def _chunk(
-    request: ChatRequest, said: Said, index: int, delta: dict[str, Any], finish_reason: str | None = None
-) -> bytes:
+def _chunk(request: Asked, said: Said, index: int, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
     choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     body = _head(request, said, "chat.completion.chunk") | {"choices": [choice]}
     if request.include_usage:
@@ -155,19 +127,19 @@ PADDED = 11
 """Letters to which the text of a chunk is padded, so that the size of a frame does not give its length away."""
 
 
-def _obfuscation(request: ChatRequest, said: Said, text: str) -> dict[str, str]:
+def _obfuscation(request: Asked, said: Said, text: str) -> dict[str, str]:
     """Padding that looks random and is not: the same request gives the same bytes."""
     if not request.obfuscate:
         return {}
-    noise = hashlib.sha256(f"{said.id}:{text}".encode()).hexdigest()
+    noise = hashlib.sha256(f"chatcmpl-{said.id}:{text}".encode()).hexdigest()
     return {"obfuscation": noise[: -len(dumps(text)[1:-1]) % PADDED or PADDED]}
 
 
-def completion(request: ChatRequest, said: Said) -> bytes:
+def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
-    message: dict[str, Any] = {"role": "assistant"} | said.message | {"annotations": []}
+    message: dict[str, Any] = {"role": "assistant"} | _message(said) | {"annotations": []}
     choices = [
-        {"index": index, "message": message, "logprobs": None, "finish_reason": said.finish_reason}
+        {"index": index, "message": message, "logprobs": None, "finish_reason": _finish_reason(said)}
         for index in range(request.answers)
     ]
     head = _head(request, said, "chat.completion")
@@ -179,14 +151,14 @@ def error_event(number: int) -> bytes:
     return sse.event(ApiError(500, "the mock broke off as it was asked to").body().decode())
 
 
-def usage(request: ChatRequest, said: Said) -> dict[str, int]:
+def usage(request: Asked, said: Said) -> dict[str, int]:
     asked, answered = request.prompt_tokens, len(said.pieces) * request.answers
     return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 
-def _head(request: ChatRequest, said: Said, kind: str) -> dict[str, Any]:
+def _head(request: Asked, said: Said, kind: str) -> dict[str, Any]:
     return {
-        "id": said.id,
+        "id": f"chatcmpl-{said.id}",
         "object": kind,
         "created": CREATED,
         "model": request.model,

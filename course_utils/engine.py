@@ -11,6 +11,7 @@ from typing import Any
 
 from course_utils import chat, responses, scenario, tools
 from course_utils.api import CREATED, ApiError
+from course_utils.dialect import Asked, Dialect, Said
 from course_utils.frames import Bend, Frame, apply
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -19,6 +20,7 @@ from course_utils.scenario import Scenario
 MODEL = "mock-1"
 """The model of the course; the one place that names it."""
 
+DIALECTS: dict[str, Dialect] = {"/chat/completions": chat, "/responses": responses}
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 JSON = {"content-type": "application/json"}
 
@@ -75,7 +77,6 @@ class Engine:
         self._asked = 0
         self._failed: dict[str, int] = {}
         self._times_asked: Counter[bytes] = Counter()
-        self._dialects = {"/chat/completions": self._chat, "/responses": self._responses}
 
     def respond(self, request: Request) -> Answer:
         """The answer to ``request``; whatever is wrong with it becomes the provider's JSON error."""
@@ -88,48 +89,24 @@ class Engine:
         path = request.path.partition("?")[0].rstrip("/")
         if path.endswith("/models") and request.method == "GET":
             return json_answer({"object": "list", "data": [_model(MODEL)]})
-        dialect = next((answer for route, answer in self._dialects.items() if path.endswith(route)), None)
+        dialect = next((found for route, found in DIALECTS.items() if path.endswith(route)), None)
         if dialect is None:
-            routes = ", ".join(f"POST /v1{route}" for route in self._dialects)
+            routes = ", ".join(f"POST /v1{route}" for route in DIALECTS)
             raise ApiError(404, f"no such route: {request.method} {path} (there are {routes}, GET /v1/models)")
         if request.method != "POST":
             raise ApiError(405, f"{path} wants POST, got {request.method}")
-        return dialect(request.body)
+        return self._answer(dialect, request.body)
 
-    def _chat(self, raw: bytes) -> Answer:
-        request = chat.parse(raw)
+    def _answer(self, dialect: Dialect, raw: bytes) -> Answer:
+        request = dialect.parse(raw)
         asked = self._scenario(request.model)
-        id = self._id()
-        made = tools.calls(request.body, asked.calls, id)
-        pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens), request.stops)
-        reason = "stop" if complete else "content_filter" if asked.filtered(len(pieces)) else "length"
-        said = chat.Said(f"chatcmpl-{id}", pieces, reason, asked.refusal)
-        if made:
-            pieces = tuple(piece for _, piece in tools.interleaved(made))
-            said = chat.Said(f"chatcmpl-{id}", pieces, "tool_calls", calls=made)
-        times = asked.pace.token_times(len(pieces), request.prompt_tokens, self._seed_of(request.prompt))
+        said = self._say(request, asked)
+        times = asked.pace.token_times(len(said.pieces), request.prompt_tokens, self._seed_of(request.prompt))
         every = [at for at in times for _ in range(request.answers)]
         if request.stream:
-            plain = chat.frames(request, said, times, asked.pace.headers)
-            return self._streamed(asked, asked.broken(plain, chat.error_event), every, request.body)
-        return self._unary(asked, chat.completion(request, said), every, request.body)
-
-    def _responses(self, raw: bytes) -> Answer:
-        request = responses.parse(raw)
-        asked = self._scenario(request.model)
-        id = self._id()
-        made = tools.calls(request.body, asked.calls, id)
-        pieces, complete = self._say(request.prompt, asked.limit(request.max_tokens))
-        cut_by = None if complete else "content_filter" if asked.filtered(len(pieces)) else "max_output_tokens"
-        said = responses.Said(f"resp_{id}", pieces, cut_by, asked.refusal)
-        if made:
-            pieces = tuple(piece for call in made for piece in call.pieces)
-            said = responses.Said(f"resp_{id}", pieces, calls=made)
-        times = asked.pace.token_times(len(pieces), request.prompt_tokens, self._seed_of(request.prompt))
-        if request.stream:
-            plain = responses.frames(request, said, times, asked.pace.headers)
-            return self._streamed(asked, asked.broken(plain, responses.error_event), times, request.body)
-        return self._unary(asked, responses.whole(request, said), times, request.body)
+            plain = dialect.frames(request, said, times, asked.pace.headers)
+            return self._streamed(asked, asked.broken(plain, dialect.error_event), every, request.body)
+        return self._unary(asked, dialect.whole(request, said), every, request.body)
 
     def _streamed(self, asked: Scenario, plain: list[Frame], times: list[float], body: dict[str, Any]) -> Answer:
         faults: tuple[Bend, ...] = (*self.faults, *asked.faults)
@@ -154,11 +131,19 @@ class Engine:
             raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked
 
-    def _say(self, prompt: str, limit: int | None, stops: Sequence[str] = ()) -> tuple[tuple[str, ...], bool]:
-        """The tokens of the reply up to the first stop text, and whether all of them fit under the limit."""
-        text = self.reply if isinstance(self.reply, str) else self.reply(prompt)
-        pieces = tokens(text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))])
-        return tuple(pieces[:limit]), limit is None or len(pieces) <= limit
+    def _say(self, request: Asked, asked: Scenario) -> Said:
+        """Tool calls where they are asked for; else the reply up to the first stop text or limit."""
+        id = self._id()
+        if made := tools.calls(request.body, asked.calls, id):
+            return Said(id, tuple(piece for call in made for piece in call.pieces), calls=made)
+        text = self.reply if isinstance(self.reply, str) else self.reply(request.prompt)
+        end = min((text.find(stop) for stop in request.stops if stop in text), default=len(text))
+        pieces, limit = tokens(text[:end]), asked.limit(request.max_tokens)
+        if limit is None or len(pieces) <= limit:
+            return Said(id, tuple(pieces), refusal=asked.refusal)
+        return Said(
+            id, tuple(pieces[:limit]), "content_filter" if asked.filtered(limit) else "max_tokens", asked.refusal
+        )
 
     def _seed_of(self, prompt: str) -> str:
         """The seed of one request: from the server's, the prompt, and how often it was asked; no generator is shared."""

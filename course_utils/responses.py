@@ -6,35 +6,23 @@ The order of the events is that of recorded answers of the real service (2026).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils import sse
 from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
+from course_utils.dialect import Asked, Said
 from course_utils.frames import Frame
 from course_utils.replies import tokens
 from course_utils.tools import Call
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseRequest:
-    """The parts of a request that change the answer."""
-
-    model: str
-    prompt: str
-    prompt_tokens: int
-    stream: bool = False
-    max_tokens: int | None = None
-    body: dict[str, Any] = field(default_factory=dict)
-
-
-def parse(raw: bytes) -> ResponseRequest:
+def parse(raw: bytes) -> Asked:
     """Read a request body; raises `ApiError` 400 that says what was expected and what came."""
     body = json_object(raw)
     texts = _texts(body.get("input"))
     if isinstance(body.get("instructions"), str):
         texts.insert(0, body["instructions"])
-    return ResponseRequest(
+    return Asked(
         model=model_of(body),
         prompt=texts[-1],
         prompt_tokens=sum(len(tokens(text)) for text in texts),
@@ -52,21 +40,7 @@ def _texts(asked: Any) -> list[str]:
     raise ApiError(400, "'input' must be a text or a list with at least one message", param="input")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What the model says to one request: its tokens, what stopped it before its end, and whether this is a refusal.
-
-    ``cut_by`` is None for a complete answer, else ``"max_output_tokens"`` or ``"content_filter"``.
-    """
-
-    id: str
-    pieces: tuple[str, ...]
-    cut_by: str | None = None
-    refusal: bool = False
-    calls: tuple[Call, ...] = ()
-
-
-def frames(request: ResponseRequest, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
+def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
     """The answer as frames, an event each. ``times`` are seconds, one a token; ``opened`` is when the first event leaves."""
     done = times[-1] if times else opened
     schedule = [(opened, 0, event) for event in _opening(request, said)]
@@ -116,7 +90,7 @@ def _call_item(call: Call, arguments: str, status: str) -> dict[str, Any]:
     return {"id": id, "type": "function_call", "status": status, "arguments": arguments} | names
 
 
-def _opening(request: ResponseRequest, said: Said) -> Iterator[dict[str, Any]]:
+def _opening(request: Asked, said: Said) -> Iterator[dict[str, Any]]:
     started = response(request, said, "in_progress")
     yield {"type": "response.created", "response": started}
     yield {"type": "response.in_progress", "response": started}
@@ -164,29 +138,29 @@ def _output(said: Said) -> list[dict[str, Any]]:
 
 
 def _item_id(said: Said) -> str:
-    return said.id.replace("resp_", "msg_")
+    return f"msg_{said.id}"
 
 
 def _status(said: Said) -> str:
     return "incomplete" if said.cut_by else "completed"
 
 
-def whole(request: ResponseRequest, said: Said) -> bytes:
+def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
     return dumps(response(request, said, _status(said))).encode()
 
 
-def response(request: ResponseRequest, said: Said, status: str) -> dict[str, Any]:
+def response(request: Asked, said: Said, status: str) -> dict[str, Any]:
     """The response object; output and usage are there once it has ended."""
     ended = status != "in_progress"
     return {
-        "id": said.id,
+        "id": f"resp_{said.id}",
         "object": "response",
         "created_at": CREATED,
         "status": status,
         "background": False,
         "error": None,
-        "incomplete_details": {"reason": said.cut_by} if ended and said.cut_by else None,
+        "incomplete_details": {"reason": REASONS[said.cut_by]} if ended and said.cut_by else None,
         "instructions": request.body.get("instructions"),
         "max_output_tokens": request.max_tokens,
         "model": request.model,
@@ -218,7 +192,10 @@ def error_event(number: int) -> bytes:
     return sse.event(dumps(error | {"type": "error", "error": error, "sequence_number": number}), type="error")
 
 
-def usage(request: ResponseRequest, said: Said) -> dict[str, Any]:
+REASONS = {"max_tokens": "max_output_tokens", "content_filter": "content_filter"}
+
+
+def usage(request: Asked, said: Said) -> dict[str, Any]:
     asked, answered = request.prompt_tokens, len(said.pieces)
     return {
         "input_tokens": asked,

@@ -22,6 +22,7 @@ HEART = {
     "pace",
     "sse",
     "api",
+    "dialect",
     "tools",
     "responses",
     "replies",
