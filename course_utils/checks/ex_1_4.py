@@ -124,7 +124,9 @@ def _first(answer: Subject) -> None:
     first, came = play.out[0][0], BUNCHES[0][0]
     if first > came + MARGIN:
         moved = f"First text moved from {came} to {first} s."
-        raise NotYet(f"{moved} Do you collect before you let go? Let the first piece through at once.", **play.facts())
+        raise NotYet(
+            f"{moved} Do you collect or sleep before you let go? Let the first piece through at once.", **play.facts()
+        )
 
 
 def _pace(answer: Subject, play: _Play, why: str) -> None:
