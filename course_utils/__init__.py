@@ -7,7 +7,8 @@ from typing import Any
 
 _HOME = {
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
-    "engine": ("MODEL",),
+    "api": ("MODEL",),
+    "conduct": ("Conduct", "conduct_of"),
     "frames": ("hold_all", "page_buffer"),
     "metrics": (
         "READING_SPEED",

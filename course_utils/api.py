@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
+MODEL = "mock-1"
+"""The model of the course; the one place that names it."""
+
 CREATED = 1_767_225_600
 """The mock's calendar stands at 2026-01-01, so that the same question gives the same bytes on every day."""
+
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 TYPES = {
     401: "authentication_error",
@@ -25,10 +31,9 @@ class ApiError(Exception):
         super().__init__(message)
         self.status, self.message, self.param, self.code = status, message, param, code or CODES.get(status)
 
-    def body(self) -> bytes:
+    def as_json(self) -> dict[str, Any]:
         kind = TYPES.get(self.status, "invalid_request_error")
-        error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return json.dumps({"error": error}).encode()
+        return {"message": self.message, "type": kind, "param": self.param, "code": self.code}
 
     def headers(self) -> dict[str, str]:
         """A rate limit says how long to wait, in both forms that clients read, and what is left of the allowance."""
@@ -40,6 +45,15 @@ class ApiError(Exception):
             "x-ratelimit-reset-requests": "2s",
         }
         return {"retry-after": "2", "retry-after-ms": "2000"} | left
+
+
+def error_body(error: ApiError) -> bytes:
+    """The error as OpenAI's APIs write it."""
+    return json.dumps({"error": error.as_json()}).encode()
+
+
+BROKEN_OFF = ApiError(500, "the mock broke off as it was asked to")
+"""The error in the middle of a stream."""
 
 
 def json_object(raw: bytes) -> dict[str, Any]:
@@ -61,16 +75,26 @@ def model_of(body: dict[str, Any]) -> str:
     return model
 
 
-def limit_of(body: dict[str, Any], *names: str) -> int | None:
-    """The token limit under the first of ``names`` that is there; None where there is none."""
+def number_of(body: dict[str, Any], *names: str, least: int = 1, most: int | None = None) -> int | None:
+    """The whole number under the first of ``names`` that is there; None where there is none."""
     for name in names:
-        limit = body.get(name)
-        if limit is None:
+        value = body.get(name)
+        if value is None:
             continue
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ApiError(400, f"{name!r} must be a whole number of at least 1, got {limit!r}", param=name)
-        return limit
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ApiError(400, f"{name!r} must be a whole number of at least {least}, got {value!r}", param=name)
+        if most is not None and value > most:
+            raise ApiError(400, f"{name!r} may be {most} at most, got {value}", param=name)
+        return value
     return None
+
+
+def object_of(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object under ``name``; an empty one where there is none."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise ApiError(400, f"{name!r} must be an object, got {value!r}", param=name)
+    return value or {}
 
 
 def text_of(content: Any, param: str) -> str:
@@ -82,6 +106,31 @@ def text_of(content: Any, param: str) -> str:
     return content
 
 
-def dumps(value: Any) -> str:
-    """JSON as the services write it: compact, with letters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def schema_of(format: dict[str, Any]) -> dict[str, Any] | None:
+    """The JSON schema that an output format demands; any object will do for ``json_object``."""
+    kind = format.get("type", "text")
+    if kind == "json_object":
+        return {"type": "object", "properties": {"answer": {"type": "string"}}}
+    if kind == "json_schema":
+        schema = format.get("json_schema", format).get("schema")
+        if isinstance(schema, dict):
+            return schema
+        raise ApiError(
+            400, f"a 'json_schema' format needs a 'schema' that is an object, got {schema!r}", param="format"
+        )
+    if kind == "text":
+        return None
+    raise ApiError(400, f"a format is 'text', 'json_object' or 'json_schema', got {kind!r}", param="format")
+
+
+dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""JSON as the services write it: compact, with letters as they are."""
+
+
+def padding(id: str, text: str, width: int) -> str:
+    """Letters that fill ``text`` up to a multiple of ``width``, so that the size of a frame does not give its length away.
+
+    They look random and are not: the same request gives the same bytes.
+    """
+    noise = hashlib.sha256(f"{id}:{text}".encode()).hexdigest()
+    return noise[: -len(dumps(text)[1:-1]) % width or width]

@@ -5,17 +5,29 @@ The shapes, the order of the keys and the nulls are those of recorded answers of
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from course_utils import sse
-from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
+from course_utils import api, sse
+from course_utils.api import (
+    CREATED,
+    ApiError,
+    dumps,
+    json_object,
+    model_of,
+    number_of,
+    object_of,
+    padding,
+    schema_of,
+    text_of,
+)
 from course_utils.dialect import Asked, Said
 from course_utils.frames import Frame
-from course_utils.replies import tokens
+from course_utils.replies import logprob
 from course_utils.tools import Call, interleaved
 
+STREAM = api.EVENT_STREAM
+error_body = api.error_body
 MOST_ANSWERS = 8
 
 
@@ -25,27 +37,21 @@ def parse(raw: bytes) -> Asked:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ApiError(400, "'messages' must be a list with at least one message", param="messages")
-    texts = [_text(message) for message in messages]
-    options = body.get("stream_options") or {}
+    options = object_of(body, "stream_options")
     return Asked(
         model=model_of(body),
-        prompt=texts[-1],
-        prompt_tokens=sum(len(tokens(text)) for text in texts),
+        texts=tuple(_text(message) for message in messages),
         stream=body.get("stream") is True,
-        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
-        obfuscate=not (isinstance(options, dict) and options.get("include_obfuscation") is False),
-        answers=_answers(body),
+        include_usage=options.get("include_usage") is True,
+        obfuscate=options.get("include_obfuscation") is not False,
+        answers=number_of(body, "n", most=MOST_ANSWERS) or 1,
         stops=_stops(body.get("stop")),
-        max_tokens=limit_of(body, "max_completion_tokens", "max_tokens"),
+        max_tokens=number_of(body, "max_completion_tokens", "max_tokens"),
+        logprobs=(number_of(body, "top_logprobs", least=0, most=20) or 0) if body.get("logprobs") is True else None,
+        schema=schema_of(object_of(body, "response_format")),
+        tools_answered=messages[-1].get("role") == "tool",
         body=body,
     )
-
-
-def _answers(body: dict[str, Any]) -> int:
-    count = limit_of(body, "n") or 1
-    if count > MOST_ANSWERS:
-        raise ApiError(400, f"'n' may be {MOST_ANSWERS} at most, got {count}", param="n")
-    return count
 
 
 def _stops(stop: Any) -> tuple[str, ...]:
@@ -56,14 +62,18 @@ def _stops(stop: Any) -> tuple[str, ...]:
 
 
 def _text(message: Any) -> str:
-    return text_of(message.get("content") if isinstance(message, dict) else None, "messages")
+    if not isinstance(message, dict):
+        raise ApiError(400, f"each message must be an object, got {message!r}", param="messages")
+    if message.get("content") is None and message.get("tool_calls"):
+        return dumps(message["tool_calls"])
+    return text_of(message.get("content"), "messages")
 
 
 FINISH_REASONS = {None: "stop", "max_tokens": "length", "content_filter": "content_filter"}
 
 
 def _finish_reason(said: Said) -> str:
-    return "tool_calls" if said.calls else FINISH_REASONS[said.cut_by]
+    return "tool_calls" if said.calls and said.cut_by is None else FINISH_REASONS[said.cut_by]
 
 
 def _message(said: Said) -> dict[str, Any]:
@@ -78,68 +88,68 @@ def _tool_call(call: Call, arguments: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
-def _deltas(said: Said) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The first delta of an answer, and one for each token behind it."""
+def _deltas(said: Said) -> tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]:
+    """The first delta of an answer, and one for each token behind it, with its text."""
     if said.calls:
         begun = [{"index": call.index} | _tool_call(call, "") for call in said.calls]
-        pieces = [{"index": call.index, "function": {"arguments": piece}} for call, piece in interleaved(said.calls)]
         first = {"role": "assistant", "content": None, "tool_calls": begun, "refusal": None}
-        return first, [{"tool_calls": [piece]} for piece in pieces]
+        return first, [
+            ({"tool_calls": [{"index": call.index, "function": {"arguments": piece}}]}, piece)
+            for call, piece in interleaved(said.calls)
+        ]
     if said.refusal:
-        return {"role": "assistant", "content": None, "refusal": ""}, [{"refusal": piece} for piece in said.pieces]
-    return {"role": "assistant", "content": "", "refusal": None}, [{"content": piece} for piece in said.pieces]
+        first = {"role": "assistant", "content": None, "refusal": ""}
+        return first, [({"refusal": piece}, piece) for piece in said.pieces]
+    return {"role": "assistant", "content": "", "refusal": None}, [({"content": piece}, piece) for piece in said.pieces]
+
+
+def _logprobs(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, Any] | None:
+    if request.logprobs is None or said.calls:
+        return None
+    likely = [logprob(piece, request.logprobs) for piece in pieces]
+    return {"content": None, "refusal": likely} if said.refusal else {"content": likely, "refusal": None}
 
 
 def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
     """The answer as frames: role, one chunk a token, the finish reason, usage if asked for, and `[DONE]`.
 
-    ``times`` are seconds, one a token; ``opened`` is when the role chunk leaves. The first chunk carries a role and
-    empty text, which is why it is not the first token. Several answers come interleaved, token by token.
+    ``opened`` is when the role chunk leaves. It carries a role and empty text, which is why it is not the first token.
+    Several answers come interleaved, token by token.
     """
     done = times[-1] if times else opened
     answers = range(request.answers)
     first, rest = _deltas(said)
-    chunks = [Frame(opened, _chunk(request, said, index, first)) for index in answers]
-    for at, delta in zip(times, rest, strict=True):
-        chunks += [Frame(at, _chunk(request, said, index, delta), tokens=1) for index in answers]
-    chunks += [Frame(done, _chunk(request, said, index, {}, _finish_reason(said))) for index in answers]
+    head = dumps(_head(request, said, "chat.completion.chunk"))[:-1]
+
+    def chunk(at: float, index: int, delta: dict[str, Any], text: str = "", end: str | None = None) -> Frame:
+        likely = _logprobs(request, said, [text]) if text else None
+        choice = {"index": index, "delta": delta, "logprobs": likely, "finish_reason": end}
+        return frame(at, {"choices": [choice]} | ({"usage": None} if request.include_usage else {}), text)
+
+    def frame(at: float, body: dict[str, Any], text: str = "") -> Frame:
+        if request.obfuscate:
+            body["obfuscation"] = padding(f"chatcmpl-{said.id}", text, PADDED)
+        return Frame(at, f"data: {head},{dumps(body)[1:]}\n\n".encode(), tokens=1 if text else 0)
+
+    out = [chunk(opened, index, first) for index in answers]
+    for at, (delta, text) in zip(times[said.reasoning :], rest, strict=True):
+        out += [chunk(at, index, delta, text) for index in answers]
+    out += [chunk(done, index, {}, end=_finish_reason(said)) for index in answers]
     if request.include_usage:
-        last = _head(request, said, "chat.completion.chunk") | {"choices": [], "usage": usage(request, said)}
-        chunks.append(Frame(done, sse.event(dumps(last | _obfuscation(request, said, "")))))
-    return [*chunks, Frame(done, sse.event("[DONE]"))]
-
-
-def _chunk(request: Asked, said: Said, index: int, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    body = _head(request, said, "chat.completion.chunk") | {"choices": [choice]}
-    if request.include_usage:
-        body["usage"] = None
-    return sse.event(dumps(body | _obfuscation(request, said, _padded_text(delta))))
-
-
-def _padded_text(delta: dict[str, Any]) -> str:
-    if delta.get("tool_calls"):
-        return str(delta["tool_calls"][0]["function"]["arguments"])
-    return delta.get("content") or delta.get("refusal") or ""
+        out.append(frame(done, {"choices": [], "usage": usage(request, said)}))
+    return [*out, Frame(done, sse.event("[DONE]"))]
 
 
 PADDED = 11
-"""Letters to which the text of a chunk is padded, so that the size of a frame does not give its length away."""
-
-
-def _obfuscation(request: Asked, said: Said, text: str) -> dict[str, str]:
-    """Padding that looks random and is not: the same request gives the same bytes."""
-    if not request.obfuscate:
-        return {}
-    noise = hashlib.sha256(f"chatcmpl-{said.id}:{text}".encode()).hexdigest()
-    return {"obfuscation": noise[: -len(dumps(text)[1:-1]) % PADDED or PADDED]}
+"""Letters to which the text of a chunk is padded."""
 
 
 def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
     message: dict[str, Any] = {"role": "assistant"} | _message(said) | {"annotations": []}
+    likely, end = _logprobs(request, said, said.pieces), _finish_reason(said)
     choices = [
-        {"index": index, "message": message, "logprobs": None, "finish_reason": _finish_reason(said)}
+        {"index": index, "message": message, "logprobs": likely, "finish_reason": end}
         for index in range(request.answers)
     ]
     head = _head(request, said, "chat.completion")
@@ -148,12 +158,18 @@ def whole(request: Asked, said: Said) -> bytes:
 
 def error_event(number: int) -> bytes:
     """An error in the middle of a stream: the status is long gone, so it comes as an event of its own."""
-    return sse.event(ApiError(500, "the mock broke off as it was asked to").body().decode())
+    return sse.event(dumps({"error": api.BROKEN_OFF.as_json()}))
 
 
-def usage(request: Asked, said: Said) -> dict[str, int]:
-    asked, answered = request.prompt_tokens, len(said.pieces) * request.answers
-    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+def usage(request: Asked, said: Said) -> dict[str, Any]:
+    answered, thought = said.count * request.answers, said.reasoning * request.answers
+    return {
+        "prompt_tokens": said.prompt_tokens,
+        "completion_tokens": answered,
+        "total_tokens": said.prompt_tokens + answered,
+        "prompt_tokens_details": {"cached_tokens": said.cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0},
+    }
 
 
 def _head(request: Asked, said: Said, kind: str) -> dict[str, Any]:

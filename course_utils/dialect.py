@@ -6,32 +6,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from course_utils.api import ApiError
 from course_utils.frames import Frame
+from course_utils.replies import tokens
 from course_utils.tools import Call
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The parts of a request that change the answer; what a dialect does not know keeps its default."""
+    """The parts of a request that change the answer; what a dialect does not know keeps its default.
+
+    ``texts`` are all texts of the prompt, in order. ``logprobs`` is the number of alternatives wanted beside each token's
+    own probability, None where none are wanted. ``schema`` is a JSON schema the answer has to fit. A ``background``
+    answer is made to its end whoever listens; ``follows`` is the id of the response before this one, and ``store`` keeps
+    this one for the next. ``tools_answered``: the last thing said is the result of a tool, which the model now reads.
+    """
 
     model: str
-    prompt: str
-    prompt_tokens: int
+    texts: tuple[str, ...]
     stream: bool = False
     include_usage: bool = False
     obfuscate: bool = True
     answers: int = 1
     stops: tuple[str, ...] = ()
     max_tokens: int | None = None
+    logprobs: int | None = None
+    schema: dict[str, Any] | None = None
+    background: bool = False
+    follows: str | None = None
+    store: bool = False
+    tools_answered: bool = False
     body: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def prompt(self) -> str:
+        """The last text, to which the model replies."""
+        return self.texts[-1]
+
+    @property
+    def prompt_tokens(self) -> int:
+        return sum(len(tokens(text)) for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the model says to one request: its tokens, and what they are.
+    """What the model says to one request: its tokens, what they are, and how many it read and thought.
 
-    ``cut_by`` is None for a complete answer, else ``"max_tokens"`` or ``"content_filter"``. A request for several
-    answers gets this one so often; a scripted model always says the same. With ``calls`` the tokens are arguments.
+    ``cut_by`` is None for a complete answer, else ``"max_tokens"``, ``"content_filter"`` or ``"failure"``. A request for
+    several answers gets this one so often; a scripted model always says the same. With ``calls`` the tokens are
+    arguments. ``reasoning`` tokens come before all others and are never shown.
     """
 
     id: str
@@ -39,16 +62,27 @@ class Said:
     cut_by: str | None = None
     refusal: bool = False
     calls: tuple[Call, ...] = ()
+    reasoning: int = 0
+    prompt_tokens: int = 0
+    cached: int = 0
+
+    @property
+    def count(self) -> int:
+        """Tokens generated for one answer."""
+        return self.reasoning + len(self.pieces)
 
 
 class Dialect(Protocol):
     """A module that speaks one API: it reads a request, and writes an answer as frames or whole.
 
-    ``times`` are seconds since the request, one a token; ``opened`` is when the first bytes leave. ``error_event`` gets
-    the number of the event in its stream.
+    ``times`` are seconds since the request, one a token, reasoning included; ``opened`` is when the first bytes leave.
+    ``error_event`` gets the number of the event in its stream. ``STREAM`` is the content type of a stream.
     """
 
+    @property
+    def STREAM(self) -> str: ...  # a constant of the module
     def parse(self, raw: bytes) -> Asked: ...
     def frames(self, request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]: ...
     def whole(self, request: Asked, said: Said) -> bytes: ...
     def error_event(self, number: int) -> bytes: ...
+    def error_body(self, error: ApiError) -> bytes: ...

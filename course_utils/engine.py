@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
-from collections import Counter
-from collections.abc import Callable, Sequence
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
-from course_utils import chat, responses, scenario, tools
-from course_utils.api import CREATED, ApiError
+from course_utils import api, chat, messages, plain, responses, scenario, tools
+from course_utils.api import CREATED, MODEL, ApiError
 from course_utils.dialect import Asked, Dialect, Said
-from course_utils.frames import Bend, Frame, apply
+from course_utils.frames import Bend, Frame, apply, time_limit
+from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
 from course_utils.scenario import Scenario
 
-MODEL = "mock-1"
-"""The model of the course; the one place that names it."""
-
-DIALECTS: dict[str, Dialect] = {"/chat/completions": chat, "/responses": responses}
-EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+DIALECTS: dict[str, Dialect] = {
+    "/chat/completions": chat,
+    "/responses": responses,
+    "/messages": messages,
+    "/text": plain.TEXT,
+    "/ndjson": plain.NDJSON,
+    "/events": plain.EVENTS,
+}
 JSON = {"content-type": "application/json"}
+NO_SNIFFING = {"x-content-type-options": "nosniff"}
+"""Without it a browser holds the first kilobyte of plain text back, to guess what it might be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came over the wire."""
+    """What came over the wire. ``path`` may carry a query; the names of ``headers`` are in lower case."""
 
     method: str
     path: str
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class Answer:
 
     ``headers_at`` is when status and headers leave. ``generated`` has one time a token: when the model made it, which
     a proxy cannot change, while ``frames`` say when it left. What is not ``booked`` does not appear in the ledger.
+    With ``goes_on`` the model finishes the answer even if the client leaves. ``job`` is there for an answer that is
+    kept, and says whether somebody has cancelled it.
     """
 
     status: int
@@ -49,18 +61,30 @@ class Answer:
     generated: tuple[float, ...] = ()
     streamed: bool = False
     asked: dict[str, Any] = field(default_factory=dict)
+    asked_bytes: int = 0
     booked: bool = True
+    goes_on: bool = False
+    job: Job | None = None
 
 
 REMEMBERED = 10_000
-"""Different prompts whose number of repetitions is remembered; beyond that the oldest counts anew."""
+"""Different prompts, and flaky models, whose number of requests is remembered; beyond that the oldest counts anew."""
+BOOKED = 16_384
+"""Bytes of a request body that the ledger keeps whole; of a larger one it keeps the plain fields."""
+
+
+def nobody() -> list[float]:
+    """No other answer is being generated."""
+    return []
 
 
 class Engine:
     """Decides what is said (``reply``), when (``pace``), and what happens to it on the way (``faults``).
 
-    ``reply`` is a text, or a function from the last message's text to one. The same engine asked the same questions in
-    the same order gives the same bytes.
+    ``reply`` is a text, or a function from the last message's text to one. ``options`` are model options that hold for
+    every request, such as ``"cut=12"``. ``key`` is one that requests must carry. Beyond ``max_streams`` answers at once
+    requests get a 429; an answer takes ``max_seconds`` at most. The same engine asked the same questions in the same
+    order gives the same bytes.
     """
 
     def __init__(
@@ -69,81 +93,214 @@ class Engine:
         pace: Pace | None = None,
         faults: Sequence[Bend] = (),
         seed: int = 0,
+        *,
+        options: Sequence[str] = (),
+        key: str | None = None,
+        max_streams: int | None = None,
+        max_seconds: float | None = None,
     ) -> None:
         self.reply = reply
         self.pace = pace or Pace()
         self.faults = tuple(faults)
         self.seed = seed
+        self.options = list(options)
+        self.key, self.max_streams, self.max_seconds = key, max_streams, max_seconds
+        scenario.with_options(Scenario(self.pace), self.options)  # so that a wrong one is refused here
+        self._lock = threading.RLock()  # a reply function may ask the same server
         self._asked = 0
-        self._failed: dict[str, int] = {}
+        self._failed: OrderedDict[str, int] = OrderedDict()
         self._times_asked: Counter[bytes] = Counter()
+        self._kept = Kept()
+        self._cache = PrefixCache()
 
-    def respond(self, request: Request) -> Answer:
-        """The answer to ``request``; whatever is wrong with it becomes the provider's JSON error."""
-        try:
-            return self._route(request)
-        except ApiError as error:
-            return Answer(error.status, JSON | error.headers(), (Frame(0.0, error.body()),))
+    def respond(self, request: Request, now: float = 0.0, busy: Callable[[], Sequence[float]] = nobody) -> Answer:
+        """The answer to ``request``; whatever is wrong with it becomes the provider's JSON error.
 
-    def _route(self, request: Request) -> Answer:
+        ``now`` is the time on the driver's clock, ``busy`` tells the seconds until each answer in the making is finished.
+        """
         path = request.path.partition("?")[0].rstrip("/")
-        if path.endswith("/models") and request.method == "GET":
-            return json_answer({"object": "list", "data": [_model(MODEL)]})
         dialect = next((found for route, found in DIALECTS.items() if path.endswith(route)), None)
-        if dialect is None:
-            routes = ", ".join(f"POST /v1{route}" for route in DIALECTS)
-            raise ApiError(404, f"no such route: {request.method} {path} (there are {routes}, GET /v1/models)")
-        if request.method != "POST":
-            raise ApiError(405, f"{path} wants POST, got {request.method}")
-        return self._answer(dialect, request.body)
+        try:
+            with self._lock:
+                self.let_in(request.headers)
+                if dialect is None:
+                    return self._other(request.method, path, _query(request), now)
+                return self._answer(dialect, _body_of(dialect, request), now, busy, request.headers)
+        except ApiError as error:
+            return error_answer(error, (dialect or chat).error_body)
 
-    def _answer(self, dialect: Dialect, raw: bytes) -> Answer:
-        request = dialect.parse(raw)
+    def let_in(self, headers: Mapping[str, str]) -> None:
+        """Raise `ApiError` 401 for a request without the key, if there is one."""
+        given = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("x-api-key", "")
+        if self.key is not None and not hmac.compare_digest(given.encode(), self.key.encode()):
+            came = "another one" if given else "none"
+            raise ApiError(401, f"this server wants its key in 'Authorization: Bearer ...', and got {came}")
+
+    def _other(self, method: str, path: str, query: dict[str, str], now: float) -> Answer:
+        """Everything that is no question to the model: the list of models, and responses that are kept."""
+        steps = path.split("/")
+        if path.endswith("/models") and method == "GET":
+            names = [MODEL, *(f"{MODEL};{example}" for example in scenario.examples())]
+            return json_answer({"object": "list", "data": [_model(name) for name in names]})
+        if "models" in steps and method == "GET":
+            return json_answer(_model("/".join(steps[steps.index("models") + 1 :])))
+        if "responses" in steps:
+            id, *action = steps[steps.index("responses") + 1 :]
+            return self._kept_response(method, id, action, query, now)
+        routes = ", ".join(f"POST /v1{route}" for route in DIALECTS)
+        raise ApiError(404, f"no such route: {method} {path} (there are {routes}, GET /v1/models)")
+
+    def _kept_response(self, method: str, id: str, action: list[str], query: dict[str, str], now: float) -> Answer:
+        job = self._kept.find(id.removeprefix("resp_"))
+        if job is None or (status := job.status(now)) == "left":
+            raise ApiError(404, f"Response with id {id!r} not found; one whose client left is not kept", param="id")
+        if (method, action) == ("POST", ["cancel"]):
+            if not job.request.background:
+                raise ApiError(400, "only a response with 'background' can be cancelled", param="id")
+            job.cancel(now)
+            return json_answer(_response(job, now))
+        if (method, action) == ("DELETE", []):
+            self._kept.forget(job.said.id)
+            return json_answer({"id": id, "object": "response", "deleted": True})
+        if (method, action) != ("GET", []):
+            raise ApiError(404, f"no such route: {method} /responses/{'/'.join([id, *action])}")
+        if query.get("stream") != "true":
+            if status != "ended" and not job.request.background:
+                raise ApiError(404, f"Response with id {id!r} is not finished, and not in the background", param="id")
+            return json_answer(_response(job, now))
+        if not (job.request.background and job.request.stream):
+            raise ApiError(400, "only a response made with 'background' and 'stream' can be streamed again", param="id")
+        after = query.get("starting_after", "-1")
+        if not after.removeprefix("-").isdigit():
+            raise ApiError(400, f"'starting_after' is a sequence number, got {after!r}", param="starting_after")
+        return _resumed(job, max(-1, int(after)), now, responses.STREAM)
+
+    def _answer(
+        self,
+        dialect: Dialect,
+        body: bytes,
+        now: float,
+        busy: Callable[[], Sequence[float]],
+        headers: Mapping[str, str],
+    ) -> Answer:
+        request = self._with_context(dialect.parse(body))
+        if dialect == plain.EVENTS and (seen := headers.get("last-event-id")):
+            return self._events_after(seen, now)
         asked = self._scenario(request.model)
+        crowded = self.max_streams or asked.pace.slots or asked.pace.batch
+        others = busy() if crowded else []
+        if self.max_streams is not None and len(others) >= self.max_streams:
+            raise ApiError(
+                429, f"{len(others)} answers are being generated, and this server makes {self.max_streams} at once"
+            )
+        if asked.failed_after is not None and dialect is not responses:
+            asked = replace(asked, error_after=asked.failed_after, failed_after=None)
         said = self._say(request, asked)
-        times = asked.pace.token_times(len(said.pieces), request.prompt_tokens, self._seed_of(request.prompt))
-        every = [at for at in times for _ in range(request.answers)]
-        if request.stream:
-            plain = dialect.frames(request, said, times, asked.pace.headers)
-            return self._streamed(asked, asked.broken(plain, dialect.error_event), every, request.body)
-        return self._unary(asked, dialect.whole(request, said), every, request.body)
+        to_read = said.prompt_tokens - said.cached
+        times = asked.pace.token_times(said.count, to_read, self._seed_of(request.prompt), others)
+        every = tuple(at for at in times for _ in range(request.answers))
+        booked = request.body if len(body) <= BOOKED else _clipped(request.body, len(body))
+        frames = dialect.frames(request, said, times, asked.pace.headers) if request.stream or request.store else []
+        job = Job(request, said, tuple(frames), now) if request.store else None
+        if job:
+            self._kept.keep(job)
+        answer = (
+            self._streamed(dialect, asked, frames)
+            if request.stream
+            else self._unary(dialect, request, said, asked, times)
+        )
+        goes_on, size = asked.goes_on or request.background, min(len(body), BOOKED)
+        return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
 
-    def _streamed(self, asked: Scenario, plain: list[Frame], times: list[float], body: dict[str, Any]) -> Answer:
-        faults: tuple[Bend, ...] = (*self.faults, *asked.faults)
-        headers = EVENT_STREAM | {
-            name: value for fault in faults for name, value in getattr(fault, "headers", {}).items()
-        }
-        return Answer(200, headers, tuple(apply(faults, plain)), asked.pace.headers, tuple(times), True, body)
+    def _streamed(self, dialect: Dialect, asked: Scenario, plain: list[Frame]) -> Answer:
+        limit = () if self.max_seconds is None else (time_limit(self.max_seconds),)
+        faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *limit)
+        headers = {"content-type": dialect.STREAM} | (NO_SNIFFING if dialect.STREAM.startswith("text/plain") else {})
+        for fault in faults:
+            headers |= getattr(fault, "headers", {})
+        bent = apply(faults, asked.broken(plain, dialect.error_event))
+        return Answer(200, headers, tuple(bent), asked.pace.headers, streamed=True)
 
-    def _unary(self, asked: Scenario, whole: bytes, times: list[float], body: dict[str, Any]) -> Answer:
+    def _unary(self, dialect: Dialect, request: Asked, said: Said, asked: Scenario, times: Sequence[float]) -> Answer:
+        if request.background:
+            queued = api.dumps(responses.response(request, said, "queued")).encode()
+            return Answer(200, JSON, (Frame(asked.pace.headers, queued),), asked.pace.headers)
         done = times[-1] if times else asked.pace.ttft
-        return Answer(200, JSON, (Frame(done, whole, tokens=len(times)),), done, tuple(times), False, body)
+        if asked.error_after is not None and asked.error_after < len(said.pieces):
+            done = times[asked.error_after]
+            return Answer(500, JSON, (Frame(done, dialect.error_body(api.BROKEN_OFF)),), done)
+        return Answer(
+            200, JSON, (Frame(done, dialect.whole(request, said), tokens=len(times) * request.answers),), done
+        )
+
+    def _events_after(self, seen: str, now: float) -> Answer:
+        """The rest of a stream of numbered events; 204 tells an ``EventSource`` that nothing more will come."""
+        id, _, number = seen.rpartition(".")
+        job = self._kept.find(id)
+        if job is None or not number.isdigit() or int(number) >= len(job.frames) - 1:
+            return Answer(204, {}, ())
+        return _resumed(job, int(number), now, plain.EVENTS.STREAM)
 
     def _scenario(self, model: str) -> Scenario:
         try:
-            asked = scenario.parse(model, self.pace)
+            asked = scenario.with_options(Scenario(self.pace), [*self.options, *model.split(";")[1:]])
         except ValueError as error:
             raise ApiError(400, str(error), param="model") from None
         if asked.flaky is not None:
             self._failed[model] = failed = self._failed.get(model, 0) + 1
+            if len(self._failed) > REMEMBERED:
+                self._failed.popitem(last=False)
             asked = replace(asked, status=(asked.status or 503) if failed <= asked.flaky else None)
         if asked.status is not None:
             raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked
 
+    def _with_context(self, request: Asked) -> Asked:
+        """The request with the texts of the response it follows before its own."""
+        if request.follows is None:
+            return request
+        before = self._kept.find(request.follows.removeprefix("resp_"))
+        if before is None:
+            raise ApiError(
+                400,
+                f"Previous response with id {request.follows!r} not found.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        texts = (*before.request.texts, "".join(before.said.pieces), *request.texts)
+        return replace(request, texts=texts)
+
     def _say(self, request: Asked, asked: Scenario) -> Said:
-        """Tool calls where they are asked for; else the reply up to the first stop text or limit."""
+        """Tool calls where they are asked for; else the reply up to the first stop text or limit; thoughts before it."""
         id = self._id()
-        if made := tools.calls(request.body, asked.calls, id):
-            return Said(id, tuple(piece for call in made for piece in call.pieces), calls=made)
-        text = self.reply if isinstance(self.reply, str) else self.reply(request.prompt)
+        read = request.prompt_tokens
+        said = Said(id, (), prompt_tokens=read, cached=self._cache.read(request.texts) if asked.pace.cache else 0)
+        limit, why = asked.limit(request.max_tokens)
+        reasoning = asked.reasoning if limit is None else min(asked.reasoning, limit)
+        left = None if limit is None else limit - reasoning
+        count = 0 if request.tools_answered else asked.calls
+        if made := tools.calls(request.body, count, id):
+            kept = tools.cut(made, left)
+            whole = sum(len(call.pieces) for call in made)
+            pieces = tuple(piece for call in kept for piece in call.pieces)
+            said = replace(said, pieces=pieces, calls=kept, reasoning=reasoning)
+            return said if len(pieces) == whole else replace(said, cut_by=why)
+        text = self._text(request)
         end = min((text.find(stop) for stop in request.stops if stop in text), default=len(text))
-        pieces, limit = tokens(text[:end]), asked.limit(request.max_tokens)
-        if limit is None or len(pieces) <= limit:
-            return Said(id, tuple(pieces), refusal=asked.refusal)
-        return Said(
-            id, tuple(pieces[:limit]), "content_filter" if asked.filtered(limit) else "max_tokens", asked.refusal
-        )
+        every = tokens(text[:end])
+        said = replace(said, pieces=tuple(every[:left]), refusal=asked.refusal, reasoning=reasoning)
+        return said if left is None or len(every) <= left else replace(said, cut_by=why)
+
+    def _text(self, request: Asked) -> str:
+        """The reply; where a schema is demanded and the reply is no JSON, an example of what the schema accepts."""
+        text = self.reply if isinstance(self.reply, str) else self.reply(request.prompt)
+        if request.schema is None:
+            return text
+        try:
+            json.loads(text)
+        except ValueError:
+            return api.dumps(tools.example(request.schema))
+        return text
 
     def _seed_of(self, prompt: str) -> str:
         """The seed of one request: from the server's, the prompt, and how often it was asked; no generator is shared."""
@@ -158,13 +315,43 @@ class Engine:
         return hashlib.sha256(f"{self.seed}:{self._asked}".encode()).hexdigest()[:24]
 
 
-def server_error(message: str) -> Answer:
-    """A 500 with the provider's JSON."""
-    return Answer(500, JSON, (Frame(0.0, ApiError(500, message).body()),))
+def _query(request: Request) -> dict[str, str]:
+    return dict(parse_qsl(request.path.partition("?")[2], keep_blank_values=True))
+
+
+def _body_of(dialect: Dialect, request: Request) -> bytes:
+    """The body of a POST; a plain wrapping may also be asked by GET, which is all that an ``EventSource`` can do."""
+    if request.method == "POST":
+        return request.body
+    if request.method != "GET" or not isinstance(dialect, plain.Wrapping):
+        raise ApiError(405, f"{request.path} wants POST, got {request.method}")
+    fields = _query(request)
+    return json.dumps({k: int(v) if k == "max_tokens" and v.isdigit() else v for k, v in fields.items()}).encode()
+
+
+def error_answer(error: ApiError, body: Callable[[ApiError], bytes] = api.error_body) -> Answer:
+    """The answer that an error is, in the words of a dialect."""
+    return Answer(error.status, JSON | error.headers(), (Frame(0.0, body(error)),))
 
 
 def json_answer(value: Any) -> Answer:
     return Answer(200, JSON, (Frame(0.0, json.dumps(value).encode()),))
+
+
+def _resumed(job: Job, after: int, now: float, stream: str) -> Answer:
+    """The rest of an answer that is made already: nothing new is generated."""
+    return Answer(200, {"content-type": stream}, job.rest(after, now), streamed=True, goes_on=True, job=job)
+
+
+def _response(job: Job, now: float) -> dict[str, Any]:
+    status = job.status(now)
+    return responses.response(job.request, job.said, responses.status_of(job.said) if status == "ended" else status)
+
+
+def _clipped(body: dict[str, Any], size: int) -> dict[str, Any]:
+    """The short fields of a large body, so that the ledger stays small."""
+    short = {name: value for name, value in body.items() if isinstance(value, (bool, int, float)) or name == "model"}
+    return short | {"clipped": size}
 
 
 def _model(name: str) -> dict[str, Any]:

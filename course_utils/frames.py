@@ -199,6 +199,17 @@ def idle_cut(seconds: float) -> Fault:
     return Fault("idle", bend)
 
 
+def time_limit(seconds: float) -> Fault:
+    """A server that lets no answer take longer than ``seconds``: what is not said by then is cut off."""
+    _at_least(0, seconds=seconds)
+
+    def bend(frames: Frames) -> list[Frame]:
+        kept = [frame for frame in frames if frame.at <= seconds]
+        return kept if len(kept) == len(frames) else [*kept, Frame(seconds, b"", ending=Ending("cut", "limit"))]
+
+    return Fault("limit", bend)
+
+
 def bundle(count: int) -> Fault:
     """``count`` tokens leave together, when the last of them is ready: several events in one write."""
     _at_least(1, count=count)

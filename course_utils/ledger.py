@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from course_utils.clock import Clock
 from course_utils.engine import Answer
 
-COMPLETE, CLIENT_LEFT = "complete", "client_left"
+COMPLETE, CLIENT_LEFT, CANCELLED = "complete", "client_left", "cancelled"
 _SLACK = 1e-9  # two times closer than a nanosecond are one moment
 
 
@@ -25,50 +26,104 @@ class Entry:
     def __init__(self, number: int, route: str, answer: Answer, clock: Clock, concurrent: int) -> None:
         self.number, self.route, self.asked = number, route, answer.asked
         self.status, self.streamed = answer.status, answer.streamed
+        self.retry_after = float(answer.headers["retry-after"]) if "retry-after" in answer.headers else None
         self.arrived = clock.now()
         self.concurrent = concurrent
-        self.token_times = tuple(self.arrived + at for at in answer.generated)
-        self.due = tuple(self.arrived + frame.at for frame in answer.frames)
-        self._last_due = self.due[-1] if self.due else self.arrived
-        self.written: list[float] = []
-        self._tokens = tuple(frame.tokens for frame in answer.frames)
+        self.blocked = False  # a socket that takes no more bytes; what is due then has not been sent
+        self.written = array("d")
+        self.bytes = answer.asked_bytes + 8 * (len(answer.generated) + 3 * len(answer.frames))
+        self._generated, self._due = array("d", answer.generated), array("d", [one.at for one in answer.frames])
+        self._tokens = array("L", [frame.tokens for frame in answer.frames])
         self._clock = clock
         self._ending = answer.frames[-1].ending if answer.frames else None
+        self._goes_on, self._job = answer.goes_on, answer.job
         self._left_at: float | None = None
+
+    @property
+    def token_times(self) -> tuple[float, ...]:
+        """When each token has been, or would be, generated."""
+        return tuple(self.arrived + at for at in self._generated)
+
+    @property
+    def due(self) -> tuple[float, ...]:
+        """When each frame has to leave."""
+        return tuple(self.arrived + at for at in self._due)
+
+    @property
+    def _last_due(self) -> float:
+        return self.arrived + self._due[-1] if self._due else self.arrived
 
     def client_left(self) -> None:
         """The connection was closed from the other side; generation stops here unless everything was sent."""
-        if self._left_at is None and self.ended is None and len(self.written) < len(self.due):
+        if self._left_at is None and self.ended is None and len(self.written) < len(self._due):
             self._left_at = self._clock.now()
+            if self._job is not None and not self._goes_on and self._job.stopped is None:
+                self._job.stopped = self._left_at
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a request to cancel it has ended this answer before its time."""
+        return self._job is not None and self._job.cancelled
 
     @property
     def ended(self) -> str | None:
-        """How it ended: ``"complete"``, ``"client_left"``, ``"fault:NAME"``; None while it is being generated or sent."""
+        """How it ended: ``"complete"``, ``"client_left"``, ``"cancelled"``, ``"fault:NAME"``; None while it has not."""
         if self._left_at is not None:
             return CLIENT_LEFT
-        if len(self.written) < len(self.due) and self._clock.now() + _SLACK < self._last_due:
+        if self.cancelled:
+            return CANCELLED
+        if len(self.written) < len(self._due) and (self.blocked or self._clock.now() + _SLACK < self._last_due):
             return None
         return f"fault:{self._ending.fault}" if self._ending else COMPLETE
 
     @property
+    def ended_by(self) -> str | None:
+        """Who ended it: the ``"server"``, the ``"client"``, or a ``"fault"``; None while it has not ended."""
+        ended = self.ended
+        if ended is None or ended.startswith("fault:"):
+            return ended and "fault"
+        return "server" if ended == COMPLETE else "client"
+
+    @property
     def ended_at(self) -> float | None:
-        """When the last frame was due, or when the client left."""
+        """When the last frame was due, when the client left, or when it was cancelled."""
         if self.ended is None:
             return None
-        return self._left_at if self._left_at is not None else self._last_due
+        return self._last_due if (stopped := self._stopped_at()) is None else stopped
+
+    def _stopped_at(self) -> float | None:
+        """When it ended before its time, if it did."""
+        if self._left_at is not None:
+            return self._left_at
+        return self._job.stopped if self._job is not None and self._job.cancelled else None
 
     @property
     def tokens_generated(self) -> int:
-        return bisect_right(self.token_times, self._until() + _SLACK)
+        until = None if self._goes_on and not self.cancelled else self._stopped_at()
+        return self._count(self._generated, until)
 
     @property
     def tokens_sent(self) -> int:
-        return sum(self._tokens[: bisect_right(self.due, self._until() + _SLACK)])
+        return sum(self._tokens[: self._count(self._due, self._stopped_at())])
 
-    def _until(self) -> float:
-        """The moment up to which tokens count: now, unless the client has left or a fault has ended the answer."""
-        now = self._left_at if self._left_at is not None else self._clock.now()
-        return min(now, self._last_due) if self._ending else now
+    def _count(self, times: Sequence[float], stopped: float | None) -> int:
+        """How many of ``times`` are over: by now, unless a fault or somebody has ended the answer before."""
+        until = self._clock.now() if stopped is None else stopped
+        if self._ending:
+            until = min(until, self._last_due)
+        return bisect_right(times, until - self.arrived + _SLACK)
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which the latest frame left after it was due: the client, or a full socket, kept it waiting."""
+        return max((at - due for at, due in zip(self.written, self.due, strict=False)), default=0.0)
+
+    def busy_for(self) -> float:
+        """Seconds until the model has finished this answer; 0 when it has, or has stopped."""
+        if not self._generated or (self._stopped_at() is not None and not (self._goes_on and not self.cancelled)):
+            return 0.0
+        end = min(self._generated[-1], self._due[-1]) if self._ending else self._generated[-1]
+        return max(0.0, self.arrived + end - self._clock.now())
 
     def facts(self) -> dict[str, Any]:
         """Everything about this request as plain data; times are seconds on the server's clock."""
@@ -85,6 +140,7 @@ class Entry:
             "tokens_generated": self.tokens_generated,
             "tokens_sent": self.tokens_sent,
             "ended": self.ended,
+            "ended_by": self.ended_by,
             "ended_at": self.ended_at,
             "concurrent": self.concurrent,
         }
@@ -96,14 +152,19 @@ class Entry:
         return f"request {self.number}: {how}, {made} tokens generated, {sent} sent, {self.ended or 'open'}{took}"
 
 
+MOST_BYTES = 32_000_000
+"""Bytes of requests and times that a ledger keeps; beyond that the oldest requests are forgotten."""
+
+
 class Ledger:
     """The last ``size`` requests, oldest first. Iterate over it, index it, or print it."""
 
     def __init__(self, clock: Clock, size: int = 10_000) -> None:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=size)
+        self._active: list[Entry] = []  # not ended, or still being generated, as far as is known
         self._lock = threading.Lock()
-        self._count = 0
+        self._count = self._bytes = 0
 
     def open(self, route: str, answer: Answer) -> Entry:
         """Book a request; one that only looks at the books gets an entry that is not in them."""
@@ -111,16 +172,26 @@ class Ledger:
             if not answer.booked:
                 return Entry(0, route, answer, self._clock, 0)
             self._count += 1
-            concurrent = 1 + sum(entry.ended is None for entry in self._entries)
+            self._active = [entry for entry in self._active if entry.ended is None or entry.busy_for() > 0]
+            concurrent = 1 + sum(entry.ended is None for entry in self._active)
             entry = Entry(self._count, route, answer, self._clock, concurrent)
+            self._active.append(entry)
+            self._bytes += entry.bytes - (self._entries[0].bytes if len(self._entries) == self._entries.maxlen else 0)
             self._entries.append(entry)
+            while self._bytes > MOST_BYTES and len(self._entries) > 1:
+                self._bytes -= self._entries.popleft().bytes
             return entry
+
+    def busy(self) -> list[float]:
+        """Seconds until each answer that is being generated now is finished."""
+        with self._lock:
+            return [left for entry in self._active if (left := entry.busy_for()) > 0]
 
     def clear(self) -> None:
         """Forget all requests; numbers start again at 1."""
         with self._lock:
             self._entries.clear()
-            self._count = 0
+            self._count = self._bytes = 0
 
     @property
     def peak(self) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from course_utils.api import MODEL
 from course_utils.clock import Clock, RealClock, VirtualClock, course_clock
-from course_utils.engine import MODEL, Engine
+from course_utils.engine import Engine
 from course_utils.frames import Bend
 from course_utils.ledger import Ledger
 from course_utils.pace import Pace
@@ -26,7 +27,8 @@ class MockServer:
 
     ``reply``: a text, or a function from the last message's text to one; the default knows a few questions.
     ``pace``: when the tokens come, in seconds. ``faults``: functions on frames, nearest to the model first.
-    ``clock``: the course's clock unless told otherwise. ``seed`` changes the ids in the answers.
+    ``clock``: the course's clock unless told otherwise. ``seed`` changes the ids in the answers and the jitter.
+    ``more``: ``options``, ``key``, ``max_streams``, ``max_seconds`` of the `Engine`.
 
     `client` and `async_client` are the real SDK's clients, with nothing replaced but the transport; `serve` offers
     the same answers on a port of this machine.
@@ -42,9 +44,10 @@ class MockServer:
         faults: Sequence[Bend] = (),
         clock: Clock | None = None,
         seed: int = 0,
+        **more: Any,
     ) -> None:
         self.clock = clock or course_clock()
-        self.engine = Engine(reply, pace, faults, seed)
+        self.engine = Engine(reply, pace, faults, seed, **more)
         self.ledger = Ledger(self.clock)
 
     def client(self, **options: Any) -> openai.OpenAI:

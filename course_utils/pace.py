@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -17,6 +18,10 @@ class Pace:
     ``pauses``: pairs ``(n, seconds)``: after the n-th token the model stops for so long.
     ``prefill``: seconds that each token of the prompt adds before the first token.
     ``jitter``: how much the gaps vary: the sigma of a lognormal factor with mean 1; 0 means not at all.
+    ``burst``: after the first, tokens come so many at a time, at the same mean rate.
+    ``slots``: answers that are generated at once; further ones wait in a queue. None: no limit.
+    ``batch``: each other answer being generated lengthens a step by this part of itself.
+    ``cache``: what of the prompt stood at the start of an earlier one costs no prefill.
     """
 
     headers: float = 0.05
@@ -25,6 +30,10 @@ class Pace:
     pauses: tuple[tuple[int, float], ...] = ()
     prefill: float = 0.0
     jitter: float = 0.0
+    burst: int = 1
+    slots: int | None = None
+    batch: float = 0.0
+    cache: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.headers <= self.ttft:
@@ -34,27 +43,40 @@ class Pace:
             )
         if not self.itl >= 0 or any(after < 1 or not seconds >= 0 for after, seconds in self.pauses):
             raise ValueError(f"itl and pauses can't be negative, got itl={self.itl!r}, pauses={self.pauses!r}")
-        if not (self.prefill >= 0 and 0 <= self.jitter <= 3):
+        if not (self.prefill >= 0 and self.batch >= 0 and 0 <= self.jitter <= 3):
             raise ValueError(
-                f"prefill can't be negative and jitter lies between 0 and 3, got prefill={self.prefill!r}, "
-                f"jitter={self.jitter!r}"
+                f"prefill and batch can't be negative and jitter lies between 0 and 3, got prefill={self.prefill!r}, "
+                f"batch={self.batch!r}, jitter={self.jitter!r}"
             )
+        if self.burst < 1 or (self.slots is not None and self.slots < 1):
+            raise ValueError(f"burst and slots are at least 1, got burst={self.burst!r}, slots={self.slots!r}")
 
-    def token_times(self, count: int, prompt_tokens: int = 0, seed: str = "") -> list[float]:
+    def token_times(
+        self, count: int, prompt_tokens: int = 0, seed: str = "", busy: Sequence[float] = ()
+    ) -> list[float]:
         """When each of ``count`` tokens has been generated (products, not running sums: no error adds up).
 
-        ``seed`` decides the jitter: the same text gives the same times, on every machine and every clock.
+        ``prompt_tokens`` are those to prefill. ``seed`` decides the jitter: the same text gives the same times, on every
+        machine and every clock. ``busy`` has, for each other answer, the seconds from now until it is finished. An
+        answer is planned when its request arrives: those that come later wait for it, and it does not wait for them.
         """
-        first = self.ttft + self.prefill * prompt_tokens
+        ends = sorted(busy)
+        wait = ends[len(ends) - self.slots] if self.slots and len(ends) >= self.slots else 0.0
+        step = self.itl * (1 + self.batch * sum(end > wait for end in ends))
+        first = wait + self.ttft + self.prefill * prompt_tokens
         return [
-            first + steps * self.itl + sum(seconds for after, seconds in self.pauses if after <= index)
+            first + steps * step + sum(seconds for after, seconds in self.pauses if after <= index)
             for index, steps in enumerate(self._steps(count, seed))
         ]
 
     def _steps(self, count: int, seed: str) -> list[float]:
-        """How many usual gaps lie between the first token and each: 0, 1, 2 ... without jitter."""
+        """How many usual gaps lie between the first token and each: 0, 1, 2 ... without jitter or bursts."""
+        gaps = max(0, count - 1)
+        whole = -(-gaps // self.burst) * self.burst  # the last burst may be cut short, and still comes when it is due
         if self.jitter == 0:
-            return list(map(float, range(count)))
-        draw = random.Random(seed)
-        factors = [draw.lognormvariate(-(self.jitter**2) / 2, self.jitter) for _ in range(count - 1)]
-        return list(itertools.accumulate(factors, initial=0.0))[:count]
+            steps = [float(number) for number in range(whole + 1)]
+        else:
+            draw = random.Random(seed)
+            factors = [draw.lognormvariate(-(self.jitter**2) / 2, self.jitter) for _ in range(whole)]
+            steps = list(itertools.accumulate(factors, initial=0.0))
+        return [steps[-(-index // self.burst) * self.burst] for index in range(count)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+import zlib
+from typing import Any
 
 SCRIPT = {
     "sky": (
@@ -36,3 +39,19 @@ def tokens(text: str) -> list[str]:
     Joined again the tokens are the text, for every string. The replies here have six tokens for five words.
     """
     return _TOKEN.findall(text)
+
+
+def logprob(piece: str, alternatives: int) -> dict[str, Any]:
+    """How likely the model found ``piece``, in the shape both dialects use, with ``alternatives`` beside it.
+
+    A scripted model has no probabilities. These are made from the token itself: the likeliest is the one said.
+    """
+    chance = 0.5 + zlib.crc32(piece.encode()) % 500 / 1000
+    others = [f"{piece}{number}" for number in range(2, alternatives + 1)]
+    rest = [(1 - chance) / 2**place for place in range(1, len(others) + 1)]
+    top = [_likely(token, share) for token, share in zip([piece, *others], [chance, *rest], strict=True)]
+    return _likely(piece, chance) | {"top_logprobs": top[:alternatives]}
+
+
+def _likely(token: str, share: float) -> dict[str, Any]:
+    return {"token": token, "logprob": round(math.log(share), 6), "bytes": list(token.encode())}

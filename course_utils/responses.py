@@ -8,12 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from course_utils import sse
-from course_utils.api import CREATED, ApiError, dumps, json_object, limit_of, model_of, text_of
+from course_utils import api, sse
+from course_utils.api import (
+    CREATED,
+    ApiError,
+    dumps,
+    json_object,
+    model_of,
+    number_of,
+    object_of,
+    padding,
+    schema_of,
+    text_of,
+)
 from course_utils.dialect import Asked, Said
 from course_utils.frames import Frame
-from course_utils.replies import tokens
+from course_utils.replies import logprob
 from course_utils.tools import Call
+
+STREAM = api.EVENT_STREAM
+error_body = api.error_body
+PADDED = 16
+"""Letters to which a delta is padded."""
 
 
 def parse(raw: bytes) -> Asked:
@@ -22,12 +38,25 @@ def parse(raw: bytes) -> Asked:
     texts = _texts(body.get("input"))
     if isinstance(body.get("instructions"), str):
         texts.insert(0, body["instructions"])
+    include, follows = body.get("include") or [], body.get("previous_response_id")
+    if follows is not None and not isinstance(follows, str):
+        raise ApiError(400, f"'previous_response_id' must be a text, got {follows!r}", param="previous_response_id")
+    likely = isinstance(include, list) and "message.output_text.logprobs" in include
+    background = body.get("background") is True
+    if background and body.get("store") is False:
+        raise ApiError(400, "a 'background' response has to be stored: leave 'store' out", param="background")
     return Asked(
         model=model_of(body),
-        prompt=texts[-1],
-        prompt_tokens=sum(len(tokens(text)) for text in texts),
+        texts=tuple(texts),
         stream=body.get("stream") is True,
-        max_tokens=limit_of(body, "max_output_tokens"),
+        obfuscate=object_of(body, "stream_options").get("include_obfuscation") is not False,
+        max_tokens=number_of(body, "max_output_tokens"),
+        logprobs=(number_of(body, "top_logprobs", least=0, most=20) or 0) if likely else None,
+        schema=schema_of(object_of(object_of(body, "text"), "format")),
+        background=background,
+        follows=follows,
+        store=body.get("store") is not False,
+        tools_answered=_item_type(body.get("input")) == "function_call_output",
         body=body,
     )
 
@@ -36,33 +65,71 @@ def _texts(asked: Any) -> list[str]:
     if isinstance(asked, str) and asked:
         return [asked]
     if isinstance(asked, list) and asked and all(isinstance(item, dict) for item in asked):
-        return [text_of(item.get("content"), "input") for item in asked]
+        return [_text(item) for item in asked]
     raise ApiError(400, "'input' must be a text or a list with at least one message", param="input")
 
 
+def _text(item: dict[str, Any]) -> str:
+    """What an item of the input says: a message its content, a call its arguments, a result its output."""
+    if item.get("type", "message") == "message":
+        return text_of(item.get("content"), "input")
+    return text_of(item.get("output", item.get("arguments", item.get("summary", ""))), "input")
+
+
+def _item_type(asked: Any) -> Any:
+    return asked[-1].get("type") if isinstance(asked, list) else None
+
+
 def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
-    """The answer as frames, an event each. ``times`` are seconds, one a token; ``opened`` is when the first event leaves."""
+    """The answer as frames, an event each. ``opened`` is when the first event leaves."""
     done = times[-1] if times else opened
+    visible = times[said.reasoning :]
     schedule = [(opened, 0, event) for event in _opening(request, said)]
-    schedule += _called(said, times) if said.calls else _told(said, times, opened)
-    status = _status(said)
+    if said.reasoning:
+        schedule.append((times[0], 0, _item_event("added", 0, _thought(said, "in_progress"))))
+        schedule.append((times[said.reasoning - 1], 0, _item_event("done", 0, _thought(said, "completed"))))
+    if said.calls:
+        schedule += _called(said, visible)
+    elif said.pieces or not said.reasoning:
+        schedule += _told(request, said, visible, opened)
+    status = status_of(said)
     schedule.append((done, 0, {"type": f"response.{status}", "response": response(request, said, status)}))
     return [
-        Frame(at, sse.event(dumps(event | {"sequence_number": number}), type=event["type"]), count)
+        Frame(
+            at, sse.event(dumps(_padded(request, said, event) | {"sequence_number": number}), type=event["type"]), count
+        )
         for number, (at, count, event) in enumerate(schedule)
     ]
+
+
+def _padded(request: Asked, said: Said, event: dict[str, Any]) -> dict[str, Any]:
+    if not (request.obfuscate and "delta" in event):
+        return event
+    return event | {"obfuscation": padding(f"resp_{said.id}", event["delta"], PADDED)}
 
 
 Schedule = list[tuple[float, int, dict[str, Any]]]
 """Events with the moment at which each leaves and the number of tokens it carries."""
 
 
-def _told(said: Said, times: Sequence[float], opened: float) -> Schedule:
+def _told(request: Asked, said: Said, times: Sequence[float], opened: float) -> Schedule:
     """A message: its item and part open with the first token, its text comes, both close with the last."""
     first, done = (times[0], times[-1]) if times else (opened, opened)
-    schedule: Schedule = [(first, 0, event) for event in _part_opens(said)]
-    schedule += [(at, 1, _delta(said, piece)) for at, piece in zip(times, said.pieces, strict=True)]
-    return [*schedule, *((done, 0, event) for event in _closing(said))]
+    kind, full = ("refusal", "refusal") if said.refusal else ("output_text", "text")
+    text, place = "".join(said.pieces), _place(said)
+    part = {"item_id": f"msg_{said.id}", "output_index": place, "content_index": 0}
+    schedule: Schedule = [(first, 0, _item_event("added", place, _item(request, said, "in_progress", [])))]
+    empty = _part(request, said, ())
+    schedule.append((first, 0, {"type": "response.content_part.added"} | part | {"part": empty}))
+    for at, piece in zip(times, said.pieces, strict=True):
+        delta = {"type": f"response.{kind}.delta"} | part | {"delta": piece}
+        schedule.append((at, 1, delta if said.refusal else delta | {"logprobs": _likely(request, [piece])}))
+    last = {"type": f"response.{kind}.done"} | part | {full: text}
+    schedule.append((done, 0, last if said.refusal else last | {"logprobs": _likely(request, said.pieces)}))
+    whole_part = _part(request, said, said.pieces)
+    schedule.append((done, 0, {"type": "response.content_part.done"} | part | {"part": whole_part}))
+    item = _item(request, said, status_of(said), [whole_part])
+    return [*schedule, (done, 0, _item_event("done", place, item))]
 
 
 def _called(said: Said, times: Sequence[float]) -> Schedule:
@@ -70,137 +137,139 @@ def _called(said: Said, times: Sequence[float]) -> Schedule:
     schedule: Schedule = []
     clock = iter(times)
     for call in said.calls:
-        where = {"item_id": call.id.replace("call_", "fc_"), "output_index": call.index}
+        place = _place(said) + call.index
+        where = {"item_id": _call_id(call), "output_index": place}
         prefix = "response.function_call_arguments"
         deltas = [(next(clock), 1, {"type": f"{prefix}.delta", "delta": piece} | where) for piece in call.pieces]
         first, last = deltas[0][0], deltas[-1][0]
-        begun = {"output_index": call.index, "item": _call_item(call, "", "in_progress")}
-        ended = {"output_index": call.index, "item": _call_item(call, call.arguments, "completed")}
-        schedule.append((first, 0, {"type": "response.output_item.added"} | begun))
+        schedule.append((first, 0, _item_event("added", place, _call_item(call, "", "in_progress"))))
         schedule += deltas
-        done = {"type": f"{prefix}.done", "name": call.name, "arguments": call.arguments}
-        schedule.append((last, 0, done | where))
-        schedule.append((last, 0, {"type": "response.output_item.done"} | ended))
+        schedule.append((last, 0, {"type": f"{prefix}.done", "name": call.name, "arguments": call.arguments} | where))
+        schedule.append(
+            (last, 0, _item_event("done", place, _call_item(call, call.arguments, _call_status(said, call))))
+        )
     return schedule
 
 
+def _item_event(what: str, place: int, item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": f"response.output_item.{what}", "output_index": place, "item": item}
+
+
+def _call_id(call: Call) -> str:
+    return call.id.replace("call_", "fc_")
+
+
 def _call_item(call: Call, arguments: str, status: str) -> dict[str, Any]:
-    id = call.id.replace("call_", "fc_")
     names = {"call_id": call.id, "name": call.name}
-    return {"id": id, "type": "function_call", "status": status, "arguments": arguments} | names
+    return {"id": _call_id(call), "type": "function_call", "status": status, "arguments": arguments} | names
+
+
+def _call_status(said: Said, call: Call) -> str:
+    """A limit cuts the last call only; those before it are whole."""
+    return status_of(said) if call is said.calls[-1] and status_of(said) == "incomplete" else "completed"
 
 
 def _opening(request: Asked, said: Said) -> Iterator[dict[str, Any]]:
     started = response(request, said, "in_progress")
-    yield {"type": "response.created", "response": started}
+    if request.background:
+        queued = response(request, said, "queued")
+        yield {"type": "response.created", "response": queued}
+        yield {"type": "response.queued", "response": queued}
+    else:
+        yield {"type": "response.created", "response": started}
     yield {"type": "response.in_progress", "response": started}
 
 
-def _part_opens(said: Said) -> Iterator[dict[str, Any]]:
-    item = {"id": _item_id(said), "type": "message", "status": "in_progress", "content": [], "role": "assistant"}
-    yield {"type": "response.output_item.added", "output_index": 0, "item": item}
-    yield _in_part(said, "response.content_part.added") | {"part": _part(said, "")}
+def _place(said: Said) -> int:
+    """The index of what comes behind the reasoning, if there is any."""
+    return 1 if said.reasoning else 0
 
 
-def _delta(said: Said, piece: str) -> dict[str, Any]:
-    if said.refusal:
-        return _in_part(said, "response.refusal.delta") | {"delta": piece}
-    return _in_part(said, "response.output_text.delta") | {"delta": piece, "logprobs": []}
+def _thought(said: Said, status: str) -> dict[str, Any]:
+    return {"id": f"rs_{said.id}", "type": "reasoning", "summary": [], "status": status}
 
 
-def _closing(said: Said) -> Iterator[dict[str, Any]]:
-    text = "".join(said.pieces)
-    if said.refusal:
-        yield _in_part(said, "response.refusal.done") | {"refusal": text}
-    else:
-        yield _in_part(said, "response.output_text.done") | {"text": text, "logprobs": []}
-    yield _in_part(said, "response.content_part.done") | {"part": _part(said, text)}
-    yield {"type": "response.output_item.done", "output_index": 0, "item": _item(said)}
+def _likely(request: Asked, pieces: Sequence[str]) -> list[dict[str, Any]]:
+    return [] if request.logprobs is None else [logprob(piece, request.logprobs) for piece in pieces]
 
 
-def _in_part(said: Said, type: str) -> dict[str, Any]:
-    return {"type": type, "item_id": _item_id(said), "output_index": 0, "content_index": 0}
-
-
-def _part(said: Said, text: str) -> dict[str, Any]:
+def _part(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, Any]:
+    text = "".join(pieces)
     if said.refusal:
         return {"type": "refusal", "refusal": text}
-    return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
+    return {"type": "output_text", "annotations": [], "logprobs": _likely(request, pieces), "text": text}
 
 
-def _item(said: Said) -> dict[str, Any]:
-    content = [_part(said, "".join(said.pieces))]
-    return {"id": _item_id(said), "type": "message", "status": _status(said), "content": content, "role": "assistant"}
+def _item(request: Asked, said: Said, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
+    item = {"id": f"msg_{said.id}", "type": "message", "status": status, "content": content, "role": "assistant"}
+    return item | ({"phase": "final_answer"} if said.reasoning else {})
 
 
-def _output(said: Said) -> list[dict[str, Any]]:
-    return [_call_item(call, call.arguments, "completed") for call in said.calls] or [_item(said)]
+def _output(request: Asked, said: Said) -> list[dict[str, Any]]:
+    output = [_thought(said, "completed")] if said.reasoning else []
+    if said.calls:
+        return output + [_call_item(call, call.arguments, _call_status(said, call)) for call in said.calls]
+    if said.reasoning and not said.pieces:
+        return output
+    return [*output, _item(request, said, status_of(said), [_part(request, said, said.pieces)])]
 
 
-def _item_id(said: Said) -> str:
-    return f"msg_{said.id}"
-
-
-def _status(said: Said) -> str:
-    return "incomplete" if said.cut_by else "completed"
+def status_of(said: Said) -> str:
+    return {None: "completed", "failure": "failed"}.get(said.cut_by, "incomplete")
 
 
 def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
-    return dumps(response(request, said, _status(said))).encode()
+    return dumps(response(request, said, status_of(said))).encode()
+
+
+REASONS = {"max_tokens": "max_output_tokens", "content_filter": "content_filter"}
+FORMAT = {"format": {"type": "text"}}
 
 
 def response(request: Asked, said: Said, status: str) -> dict[str, Any]:
     """The response object; output and usage are there once it has ended."""
-    ended = status != "in_progress"
+    ended = status in ("completed", "incomplete", "failed")
+    error = {"code": "server_error", "message": api.BROKEN_OFF.message} if status == "failed" else None
     return {
         "id": f"resp_{said.id}",
         "object": "response",
         "created_at": CREATED,
         "status": status,
-        "background": False,
-        "error": None,
-        "incomplete_details": {"reason": REASONS[said.cut_by]} if ended and said.cut_by else None,
+        "background": request.background,
+        "error": error,
+        "incomplete_details": {"reason": REASONS[said.cut_by]} if status == "incomplete" and said.cut_by else None,
         "instructions": request.body.get("instructions"),
         "max_output_tokens": request.max_tokens,
         "model": request.model,
-        "output": _output(said) if ended else [],
+        "output": _output(request, said) if ended else [],
         "parallel_tool_calls": True,
-        "previous_response_id": None,
+        "previous_response_id": request.follows,
         "reasoning": {"effort": None, "summary": None},
-        "store": False,
+        "store": request.store,
         "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
+        "text": FORMAT | object_of(request.body, "text"),
         "tool_choice": request.body.get("tool_choice") or "auto",
         "tools": request.body.get("tools") or [],
         "top_p": 1.0,
         "truncation": "disabled",
-        "usage": usage(request, said) if ended else None,
+        "usage": usage(said) if ended else None,
         "user": None,
-        "metadata": {},
+        "metadata": object_of(request.body, "metadata"),
     }
 
 
 def error_event(number: int) -> bytes:
     """An error in the middle of a stream, in the nested form that is sent and the flat one that is documented."""
-    error = {
-        "type": "server_error",
-        "code": "server_error",
-        "message": "the mock broke off as it was asked to",
-        "param": None,
-    }
+    error = api.BROKEN_OFF.as_json() | {"code": "server_error"}
     return sse.event(dumps(error | {"type": "error", "error": error, "sequence_number": number}), type="error")
 
 
-REASONS = {"max_tokens": "max_output_tokens", "content_filter": "content_filter"}
-
-
-def usage(request: Asked, said: Said) -> dict[str, Any]:
-    asked, answered = request.prompt_tokens, len(said.pieces)
+def usage(said: Said) -> dict[str, Any]:
     return {
-        "input_tokens": asked,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": answered,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": asked + answered,
+        "input_tokens": said.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": said.cached, "cache_write_tokens": 0},
+        "output_tokens": said.count,
+        "output_tokens_details": {"reasoning_tokens": said.reasoning},
+        "total_tokens": said.prompt_tokens + said.count,
     }

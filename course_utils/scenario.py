@@ -26,16 +26,16 @@ class Scenario:
     refusal: bool = False
     filter_after: int | None = None
     error_after: int | None = None
+    failed_after: int | None = None
     calls: int | None = None
     flaky: int | None = None
+    reasoning: int = 0
+    goes_on: bool = False
 
-    def limit(self, asked: int | None) -> int | None:
-        """How many tokens may come: what the request allows, and what the content filter does."""
-        return min((limit for limit in (asked, self.filter_after) if limit is not None), default=None)
-
-    def filtered(self, count: int) -> bool:
-        """Whether an answer of ``count`` tokens was stopped by the content filter."""
-        return count == self.filter_after
+    def limit(self, asked: int | None) -> tuple[int | None, str | None]:
+        """How many tokens may come, and what ends them: what the request allows, the content filter, or a failure."""
+        limits = [(asked, "max_tokens"), (self.filter_after, "content_filter"), (self.failed_after, "failure")]
+        return min(((count, why) for count, why in limits if count is not None), default=(None, None))
 
     def broken(self, plain: list[frames.Frame], event: Callable[[int], bytes]) -> list[frames.Frame]:
         """The frames with an error event after the token where one was asked for; ``event`` gets its number in the stream."""
@@ -64,56 +64,112 @@ def _pair(first: Callable[[str], Any], second: Callable[[str], Any]) -> Callable
     return read
 
 
-PACES: dict[str, tuple[Callable[[str], Any], Callable[[Pace, Any], Pace], str]] = {
-    "ttft": (
-        _seconds,
-        lambda pace, value: replace(pace, ttft=value, headers=min(pace.headers, value)),
-        "seconds to the first token",
-    ),
-    "itl": (_seconds, lambda pace, value: replace(pace, itl=value), "seconds between tokens"),
-    "tps": (_seconds, lambda pace, value: replace(pace, itl=1 / value), "tokens per second"),
-    "headers": (_seconds, lambda pace, value: replace(pace, headers=value), "seconds to the headers"),
-    "pause": (
-        _pair(int, _seconds),
-        lambda pace, value: replace(pace, pauses=(*pace.pauses, value)),
-        "TOKEN:SECONDS, the model stops",
-    ),
-    "prefill": (
-        _seconds,
-        lambda pace, value: replace(pace, prefill=value),
-        "seconds that each token of the prompt adds before the first token",
-    ),
-    "jitter": (_seconds, lambda pace, value: replace(pace, jitter=value), "how much gaps vary (sigma, 0 to 3)"),
-}
+def _count(text: str) -> int:
+    if int(text) < 0:
+        raise ValueError("it needs a number from 0 on")
+    return int(text)
 
-FAULTS: dict[str, tuple[Callable[[str], Any] | None, Callable[..., Fault], str]] = {
-    "hold": (None, frames.hold_all, "keep everything until the end"),
-    "page": (int, frames.page_buffer, "pass on full pages of so many bytes"),
-    "gzip": (None, frames.gzip, "compress, and keep what the compressor keeps"),
-    "cut": (int, frames.cut, "cut the connection after so many tokens"),
-    "end": (int, frames.end_early, "end properly, but early, after so many tokens"),
-    "malformed": (int, frames.malformed, "send what is no HTTP chunk after so many tokens"),
-    "stall": (_pair(int, _seconds), lambda pair: frames.stall(*pair), "TOKEN:SECONDS, nothing comes"),
-    "slow": (_seconds, frames.slow_start, "delay the body, not the headers"),
-    "idle": (_seconds, frames.idle_cut, "cut when nothing has moved for so many seconds"),
-    "bundle": (int, frames.bundle, "so many tokens leave together"),
-    "split": (int, frames.split, "write in pieces of so many bytes"),
-    "split-utf8": (None, frames.split_utf8, "cut characters in the middle"),
-    "crlf": (None, lambda: frames.line_ends("\r\n"), "lines end with CRLF"),
-    "cr": (None, lambda: frames.line_ends("\r"), "lines end with CR"),
-    "heartbeat": (_seconds, frames.heartbeat, "an SSE comment after so many silent seconds"),
-    "type": (str, frames.content_type, "another content type"),
-}
 
-SAID: dict[str, str] = {
-    "calls": "the answer is so many tool calls",
-    "flaky": "this model name fails so many times, then answers (503 unless error= names another)",
-    "refusal": "the answer is a refusal",
-    "filter": "a content filter stops the answer after so many tokens",
-    "error-at": "an error event comes after so many tokens",
-}
+def _status(text: str) -> int:
+    if not text.isdigit() or int(text) not in STATUSES:
+        raise ValueError(f"it takes one of {', '.join(map(str, STATUSES))}")
+    return int(text)
+
 
 STATUSES = (400, 401, 403, 404, 409, 422, 429, 500, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One word a model's name may carry: an example of it, what it does, and how it changes a scenario."""
+
+    example: str
+    what: str
+    read: Callable[[str], Any] | None
+    change: Callable[[Scenario, Any], Scenario]
+
+
+def _pace(example: str, what: str, read: Callable[[str], Any] | None, **made: Callable[[Pace, Any], Any]) -> Option:
+    """An option that changes fields of the pace: ``made`` has a function from pace and value for each."""
+
+    def change(scenario: Scenario, value: Any) -> Scenario:
+        changes = {name: make(scenario.pace, value) for name, make in made.items()}
+        return replace(scenario, pace=replace(scenario.pace, **changes))
+
+    return Option(example, what, read, change)
+
+
+def _fault(example: str, what: str, read: Callable[[str], Any] | None, make: Callable[..., Fault]) -> Option:
+    def change(scenario: Scenario, value: Any) -> Scenario:
+        made = make() if read is None else make(value)
+        return replace(scenario, faults=(*scenario.faults, made))
+
+    return Option(example, what, read, change)
+
+
+def _saying(example: str, what: str, field: str, read: Callable[[str], Any] | None = _count) -> Option:
+    return Option(example, what, read, lambda scenario, value: replace(scenario, **{field: value}))
+
+
+def _value(pace: Pace, value: Any) -> Any:
+    return value
+
+
+OPTIONS: dict[str, Option] = {
+    "ttft": _pace(
+        "0.4",
+        "seconds to the first token",
+        _seconds,
+        ttft=_value,
+        headers=lambda pace, value: min(pace.headers, value),
+    ),
+    "itl": _pace("0.02", "seconds between tokens", _seconds, itl=_value),
+    "tps": _pace("50", "tokens per second", _seconds, itl=lambda pace, value: 1 / value),
+    "headers": _pace("0.02", "seconds to the headers", _seconds, headers=_value),
+    "pause": _pace(
+        "3:0.5",
+        "TOKEN:SECONDS, the model stops",
+        _pair(int, _seconds),
+        pauses=lambda pace, value: (*pace.pauses, value),
+    ),
+    "prefill": _pace(
+        "0.001", "seconds that each token of the prompt adds before the first token", _seconds, prefill=_value
+    ),
+    "cache": _pace("", "a prompt's beginning that was read before costs no prefill", None, cache=_value),
+    "jitter": _pace("0.5", "how much gaps vary (sigma, 0 to 3)", _seconds, jitter=_value),
+    "burst": _pace("4", "so many tokens come at a time, at the same mean rate", int, burst=_value),
+    "slots": _pace("2", "answers generated at once; further ones wait in a queue", int, slots=_value),
+    "batch": _pace("0.1", "part by which each other answer lengthens a step", _seconds, batch=_value),
+    "hold": _fault("", "keep everything until the end", None, frames.hold_all),
+    "page": _fault("4096", "pass on full pages of so many bytes", int, frames.page_buffer),
+    "gzip": _fault("", "compress, and keep what the compressor keeps", None, frames.gzip),
+    "cut": _fault("12", "cut the connection after so many tokens", int, frames.cut),
+    "end": _fault("12", "end properly, but early, after so many tokens", int, frames.end_early),
+    "malformed": _fault("12", "send what is no HTTP chunk after so many tokens", int, frames.malformed),
+    "stall": _fault(
+        "7:3", "TOKEN:SECONDS, nothing comes", _pair(int, _seconds), lambda pair: frames.stall(*pair)
+    ),
+    "slow": _fault("2", "delay the body, not the headers", _seconds, frames.slow_start),
+    "idle": _fault("60", "cut when nothing has moved for so many seconds", _seconds, frames.idle_cut),
+    "bundle": _fault("3", "so many tokens leave together", int, frames.bundle),
+    "split": _fault("5", "write in pieces of so many bytes", int, frames.split),
+    "split-utf8": _fault("", "cut characters in the middle", None, frames.split_utf8),
+    "crlf": _fault("", "lines end with CRLF", None, lambda: frames.line_ends("\r\n")),
+    "cr": _fault("", "lines end with CR", None, lambda: frames.line_ends("\r")),
+    "heartbeat": _fault("15", "an SSE comment after so many silent seconds", _seconds, frames.heartbeat),
+    "type": _fault("text/html", "another content type", str, frames.content_type),
+    "calls": _saying("2", "the answer is so many tool calls", "calls", lambda text: min(_count(text), 16)),
+    "reasoning": _saying("20", "so many tokens of thought come before the first visible one", "reasoning"),
+    "refusal": _saying("", "the answer is a refusal", "refusal", None),
+    "filter": _saying("12", "a content filter stops the answer after so many tokens", "filter_after"),
+    "error-at": _saying("12", "an error event comes after so many tokens", "error_after"),
+    "failed": _saying("12", "the response fails after so many tokens (an error event where there is no such end)",
+                      "failed_after"),
+    "error": _saying("429", "answer with this status", "status", _status),
+    "flaky": _saying("2", "this model name fails so many times, then answers (503 unless error= names another)",
+                     "flaky"),
+    "goes-on": _saying("", "generation goes on when the client leaves, as with some providers", "goes_on", None),
+}  # fmt: skip
 
 
 def parse(model: str, pace: Pace) -> Scenario:
@@ -121,57 +177,34 @@ def parse(model: str, pace: Pace) -> Scenario:
 
     Raises ValueError that names the option, what it takes, and, for an unknown one, all there are.
     """
-    scenario = Scenario(pace)
-    for option in filter(None, model.split(";")[1:]):
+    return with_options(Scenario(pace), model.split(";")[1:])
+
+
+def with_options(scenario: Scenario, options: list[str]) -> Scenario:
+    """The scenario changed by each of ``options`` in turn, such as ``"cut=12"``."""
+    for option in filter(None, options):
         name, _, value = option.partition("=")
         scenario = _with_option(scenario, name.strip(), value.strip())
     return scenario
 
 
 def _with_option(scenario: Scenario, name: str, value: str) -> Scenario:
+    if name not in OPTIONS:
+        raise ValueError(f"there is no model option {name!r}; there are {', '.join(OPTIONS)}")
+    option = OPTIONS[name]
     try:
-        if name in PACES:
-            read, change, _ = PACES[name]
-            return replace(scenario, pace=change(scenario.pace, read(value)))
-        if name in FAULTS:
-            return replace(scenario, faults=(*scenario.faults, _fault(name, value)))
-        if name in SAID:
-            return _with_saying(scenario, name, value)
-        if name == "error" and int(value) in STATUSES:
-            return replace(scenario, status=int(value))
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"model option {name!r} can't be {value!r}: {error}") from None
-    if name == "error":
-        raise ValueError(f"model option 'error' takes one of {', '.join(map(str, STATUSES))}, got {value!r}")
-    raise ValueError(f"there is no model option {name!r}; there are {', '.join([*PACES, *FAULTS, *SAID, 'error'])}")
-
-
-def _with_saying(scenario: Scenario, name: str, value: str) -> Scenario:
-    if name == "refusal":
-        return replace(scenario, refusal=True)
-    if int(value) < 0:
-        raise ValueError("it needs a number from 0 on")
-    if name == "flaky":
-        return replace(scenario, flaky=int(value))
-    if name == "calls":
-        return replace(scenario, calls=min(int(value), 16))
-    return replace(scenario, filter_after=int(value)) if name == "filter" else replace(scenario, error_after=int(value))
-
-
-def _fault(name: str, value: str) -> Fault:
-    read, make, _ = FAULTS[name]
-    if read is None:
-        if value:
+        if option.read is None and value:
             raise ValueError("it takes no value")
-        return make()
-    return make(read(value))
+        return option.change(scenario, True if option.read is None else option.read(value))
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise ValueError(f"model option {name!r} can't be {value!r}: {error}") from None
 
 
-def options() -> str:
+def examples() -> list[str]:
+    """One example of every option, as it stands in a model's name."""
+    return [f"{name}={option.example}" if option.example else name for name, option in OPTIONS.items()]
+
+
+def help() -> str:
     """All options, a line each, for the help of the command line."""
-    rows = [(name, what) for name, (_, _, what) in PACES.items()] + [
-        (name, what) for name, (_, _, what) in FAULTS.items()
-    ]
-    return "\n".join(
-        f"  {name:<12}{what}" for name, what in [*rows, *SAID.items(), ("error", "answer with this status")]
-    )
+    return "\n".join(f"  {name:<12}{option.what}" for name, option in OPTIONS.items())

@@ -16,18 +16,25 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 import h11
 
+from course_utils.api import ApiError
 from course_utils.clock import RealClock
-from course_utils.engine import Answer, Engine, Request, json_answer, server_error
+from course_utils.conduct import conduct_of
+from course_utils.engine import Answer, Engine, Request, error_answer, json_answer
 from course_utils.ledger import Entry, Ledger
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body that are read before the answer is 413."""
+MAX_UNSENT = 64 * 1024
+"""Bytes that wait in this process for a client that does not read; the rest of its answer waits as frames."""
+PATIENCE = 60.0
+"""Seconds (of real time) after which a connection is closed that sends no whole request, or takes no more bytes."""
 
-
-LEDGER = "/ledger"
+LEDGER, CONDUCT = "/ledger", "/conduct"
 CORS = {"access-control-allow-origin": "*"}
 """A page of any origin may ask: the server holds nothing secret, and listens on this machine only unless told otherwise."""
 
@@ -43,18 +50,25 @@ class _Refused(Exception):
 class _Connection(asyncio.Protocol):
     """One TCP connection: reads requests one after the other, plays each answer before it reads the next."""
 
-    def __init__(self, server: _Core) -> None:
+    def __init__(self, server: Core) -> None:
         self._server = server
         self._parser = h11.Connection(h11.SERVER)
         self._head: h11.Request | None = None
         self._body = bytearray()
         self._entry: Entry | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._blocked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        transport.set_write_buffer_limits(high=MAX_UNSENT)
         self._server.connections.add(self)
+        self._be_patient()
+
+    def _be_patient(self) -> None:
+        """Wait for the client, but not for ever."""
+        self._patience = asyncio.get_running_loop().call_later(self._server.patience, self.hang_up)
 
     def data_received(self, data: bytes) -> None:
         self._parser.receive_data(data)
@@ -63,8 +77,22 @@ class _Connection(asyncio.Protocol):
         elif len(self._parser.trailing_data[0]) > MAX_BODY:
             self.hang_up()  # it goes on sending while it is being answered, and nobody reads that
 
+    def pause_writing(self) -> None:
+        self._blocked = True
+        if self._entry is not None:
+            self._entry.blocked = True
+        self._be_patient()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self._patience.cancel()
+        if self._entry is not None:
+            self._entry.blocked = False
+            self._send_frame()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
+        self._patience.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._entry is not None:
@@ -100,7 +128,9 @@ class _Connection(asyncio.Protocol):
                 if len(self._body) > MAX_BODY:
                     raise _Refused(413, f"a request body may have {MAX_BODY} bytes at most")
             elif isinstance(event, h11.EndOfMessage) and self._head is not None:
-                return Request(self._head.method.decode(), self._head.target.decode("latin-1"), bytes(self._body))
+                head = self._head
+                headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+                return Request(head.method.decode(), head.target.decode("latin-1"), bytes(self._body), headers)
             elif isinstance(event, h11.ConnectionClosed):
                 self._transport.close()
                 return None
@@ -108,6 +138,13 @@ class _Connection(asyncio.Protocol):
                 return None
 
     def _answer(self, request: Request) -> None:
+        self._patience.cancel()
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            from course_utils.sockets import upgrade
+
+            self._server.connections.discard(self)
+            upgrade(self._server, self._transport, request, self._parser.trailing_data[0])
+            return
         answer = self._server.respond(request)
         self._playing, self._at = answer, 0
         self._entry = self._server.ledger.open(request.path, answer)
@@ -126,14 +163,17 @@ class _Connection(asyncio.Protocol):
 
     def _send_head(self) -> None:
         answer = self._playing
-        length = None if answer.streamed else sum(len(frame.data) for frame in answer.frames)
+        bodiless = answer.status == 204
+        length = None if answer.streamed or bodiless else sum(len(frame.data) for frame in answer.frames)
         self._write_head(answer.status, answer.headers, length, close=self._closes())
         self._send_frame()
 
     def _send_frame(self) -> None:
         """Send the frames that are due, then sleep until the next deadline, or end the message."""
         loop, frames = asyncio.get_running_loop(), self._playing.frames
-        while self._at < len(frames):
+        while self._at < len(frames) and self._entry is not None and not self._entry.cancelled:
+            if self._blocked:
+                return  # until `resume_writing`
             deadline = self._started + frames[self._at].at / self._server.clock.speed
             if deadline > loop.time():
                 self._timer = loop.call_at(deadline, self._send_frame)
@@ -169,6 +209,7 @@ class _Connection(asyncio.Protocol):
         self._parser = h11.Connection(h11.SERVER)
         if trailing:
             self._parser.receive_data(trailing)
+        self._be_patient()
         asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -206,12 +247,19 @@ class _Connection(asyncio.Protocol):
         self._transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
 
-class _Core:
+class Connection(Protocol):
+    """What the server keeps of a connection: the means to end it."""
+
+    def hang_up(self) -> None: ...
+
+
+class Core:
     """What the connections share; it knows nothing of the object the user holds, so that one can be collected."""
 
     def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock) -> None:
         self.engine, self.ledger, self.clock = engine, ledger, clock
-        self.connections: set[_Connection] = set()
+        self.connections: set[Connection] = set()
+        self.patience = PATIENCE
 
     def respond(self, request: Request) -> Answer:
         """The engine's answer, or the server's own: the ledger at ``/ledger``, and leave for pages of other origins.
@@ -222,13 +270,27 @@ class _Core:
             return Answer(
                 204, {"access-control-allow-headers": "*", "access-control-allow-methods": "*"}, (), booked=False
             )
-        if request.method == "GET" and request.path == LEDGER:
-            return replace(json_answer([entry.facts() for entry in self.ledger]), booked=False)
         try:
-            return self.engine.respond(request)
+            if request.method == "GET" and request.path.partition("?")[0] in (LEDGER, CONDUCT):
+                self.engine.let_in(request.headers)
+                return replace(json_answer(self._books(request.path)), booked=False)
+            return self.engine.respond(request, self.clock.now(), self.ledger.busy)
+        except ApiError as error:
+            return error_answer(error)
         except Exception as error:  # the user's own functions run in there; their fault must reach the client
             logging.getLogger("course_utils").exception("the mock could not answer %s %s", request.method, request.path)
-            return server_error(f"{type(error).__name__} in the mock's own functions; its log says where")
+            return error_answer(
+                ApiError(500, f"{type(error).__name__} in the mock's own functions; its log says where")
+            )
+
+    def _books(self, path: str) -> Any:
+        """What the ledger says of the requests, or of the client: ``/conduct?succeeded=1,2`` names its successes."""
+        if path.startswith(LEDGER):
+            return [entry.facts() for entry in self.ledger]
+        named = dict(parse_qsl(path.partition("?")[2], keep_blank_values=True)).get("succeeded")
+        return conduct_of(
+            self.ledger, None if named is None else {int(one) for one in named.split(",") if one.isdigit()}
+        ).facts()
 
 
 class LoopbackServer:
@@ -241,7 +303,7 @@ class LoopbackServer:
         self, engine: Engine, ledger: Ledger, clock: RealClock, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.ledger = ledger
-        core = _Core(engine, ledger, clock)
+        core = Core(engine, ledger, clock)
         loop = asyncio.new_event_loop()
         bound: Future[tuple[str, int]] = Future()
         thread = threading.Thread(target=_serve, args=(loop, core, host, port, bound), daemon=True, name="mock-server")
@@ -282,7 +344,7 @@ def _cannot_listen(host: str, port: int, error: Exception) -> str:
     )
 
 
-def _serve(loop: asyncio.AbstractEventLoop, core: _Core, host: str, port: int, bound: Future[tuple[str, int]]) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, core: Core, host: str, port: int, bound: Future[tuple[str, int]]) -> None:
     """The thread's work: listen, report the address, run until told to stop, leave nothing open."""
     asyncio.set_event_loop(loop)
     try:

@@ -29,7 +29,7 @@ class _Playing:
         self._patience: float | None = timeouts.get("read")
 
     def next_frame(self) -> Frame | None:
-        return next(self._frames, None)
+        return None if self.entry.cancelled else next(self._frames, None)
 
     def deadline(self, at: float) -> tuple[float, bool]:
         """When to act, and whether it is too late: the read time-out runs from one read to the next."""
@@ -127,6 +127,8 @@ class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return playing.response(_AsyncStream(playing))
 
     def _begin(self, request: httpx2.Request, body: bytes) -> _Playing:
-        answer = self._engine.respond(Request(request.method, request.url.path, body))
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        asked = Request(request.method, request.url.raw_path.decode("ascii"), body, headers)
+        answer = self._engine.respond(asked, self._clock.now(), self._ledger.busy)
         entry = self._ledger.open(request.url.path, answer)
         return _Playing(request, answer, entry, self._clock)
