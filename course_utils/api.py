@@ -28,6 +28,8 @@ class ApiError(Exception):
     """An error the service answers with before anything else: a status, headers, and the provider's JSON."""
 
     def __init__(self, status: int, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        if len(message) > 1_000:  # it names what came, and that may be of any length
+            message = f"{message[:500]} ... {message[-400:]}"
         super().__init__(message)
         self.status, self.message, self.param, self.code = status, message, param, code or CODES.get(status)
 
@@ -65,13 +67,39 @@ def json_object(raw: bytes) -> dict[str, Any]:
         raise ApiError(400, f"the body must be JSON: {error}") from None
     if not isinstance(body, dict):
         raise ApiError(400, f"the body must be a JSON object, got {type(body).__name__}")
+    if _deeper(body, DEEPEST):
+        raise ApiError(400, f"the body may be nested {DEEPEST} levels deep at most")
     return body
+
+
+DEEPEST = 100
+"""Levels of a request body. Python's own limit depends on who calls; what it lets in must get out again, by any way."""
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
+
+
+LONGEST_NAME = 1_000
+"""Letters that a model's name may have, options and all: it comes back in every chunk."""
 
 
 def model_of(body: dict[str, Any]) -> str:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise ApiError(400, f"'model' must be a string, got {model!r}", param="model")
+    if len(model) > LONGEST_NAME:
+        raise ApiError(400, f"'model' may have {LONGEST_NAME} letters at most, got {len(model)}", param="model")
     return model
 
 
@@ -87,6 +115,11 @@ def number_of(body: dict[str, Any], *names: str, least: int = 1, most: int | Non
             raise ApiError(400, f"{name!r} may be {most} at most, got {value}", param=name)
         return value
     return None
+
+
+def whole_number(text: str) -> int | None:
+    """The number that the ASCII digits of ``text`` write, as in a query or a header; None for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def object_of(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -112,7 +145,7 @@ def schema_of(format: dict[str, Any]) -> dict[str, Any] | None:
     if kind == "json_object":
         return {"type": "object", "properties": {"answer": {"type": "string"}}}
     if kind == "json_schema":
-        schema = format.get("json_schema", format).get("schema")
+        schema = (object_of(format, "json_schema") or format).get("schema")
         if isinstance(schema, dict):
             return schema
         raise ApiError(
@@ -123,8 +156,8 @@ def schema_of(format: dict[str, Any]) -> dict[str, Any] | None:
     raise ApiError(400, f"a format is 'text', 'json_object' or 'json_schema', got {kind!r}", param="format")
 
 
-dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-"""JSON as the services write it: compact, with letters as they are."""
+dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+"""JSON as the services write it: compact, with letters as they are. ``NaN``, which Python would read and write, is none."""
 
 
 def padding(id: str, text: str, width: int) -> str:

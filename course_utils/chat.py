@@ -64,9 +64,10 @@ def _stops(stop: Any) -> tuple[str, ...]:
 def _text(message: Any) -> str:
     if not isinstance(message, dict):
         raise ApiError(400, f"each message must be an object, got {message!r}", param="messages")
-    if message.get("content") is None and message.get("tool_calls"):
+    content = message.get("content")
+    if content is None and message.get("tool_calls"):
         return dumps(message["tool_calls"])
-    return text_of(message.get("content"), "messages")
+    return text_of(message.get("refusal") if content is None else content, "messages")
 
 
 FINISH_REASONS = {None: "stop", "max_tokens": "length", "content_filter": "content_filter"}

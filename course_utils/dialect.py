@@ -16,7 +16,8 @@ from course_utils.tools import Call
 class Asked:
     """The parts of a request that change the answer; what a dialect does not know keeps its default.
 
-    ``texts`` are all texts of the prompt, in order. ``logprobs`` is the number of alternatives wanted beside each token's
+    ``texts`` are all texts of the prompt, in order, the first ``instructions`` of them for this answer only, not for
+    those that follow it. ``logprobs`` is the number of alternatives wanted beside each token's
     own probability, None where none are wanted. ``schema`` is a JSON schema the answer has to fit. A ``background``
     answer is made to its end whoever listens; ``follows`` is the id of the response before this one, and ``store`` keeps
     this one for the next. ``tools_answered``: the last thing said is the result of a tool, which the model now reads.
@@ -24,6 +25,7 @@ class Asked:
 
     model: str
     texts: tuple[str, ...]
+    instructions: int = 0
     stream: bool = False
     include_usage: bool = False
     obfuscate: bool = True
@@ -54,12 +56,14 @@ class Said:
 
     ``cut_by`` is None for a complete answer, else ``"max_tokens"``, ``"content_filter"`` or ``"failure"``. A request for
     several answers gets this one so often; a scripted model always says the same. With ``calls`` the tokens are
-    arguments. ``reasoning`` tokens come before all others and are never shown.
+    arguments. ``reasoning`` tokens come before all others and are never shown. ``stopped_by`` is the stop text before
+    which the answer ended, if it did.
     """
 
     id: str
     pieces: tuple[str, ...]
     cut_by: str | None = None
+    stopped_by: str | None = None
     refusal: bool = False
     calls: tuple[Call, ...] = ()
     reasoning: int = 0

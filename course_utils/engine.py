@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from course_utils import api, chat, messages, plain, responses, scenario, tools
 from course_utils.api import CREATED, MODEL, ApiError
 from course_utils.dialect import Asked, Dialect, Said
-from course_utils.frames import Bend, Frame, apply, time_limit
+from course_utils.frames import Bend, Ending, Frame, apply, time_limit
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -106,6 +106,7 @@ class Engine:
         self.options = list(options)
         self.key, self.max_streams, self.max_seconds = key, max_streams, max_seconds
         scenario.with_options(Scenario(self.pace), self.options)  # so that a wrong one is refused here
+        self._limit = () if max_seconds is None else (time_limit(max_seconds),)
         self._lock = threading.RLock()  # a reply function may ask the same server
         self._asked = 0
         self._failed: OrderedDict[str, int] = OrderedDict()
@@ -120,14 +121,17 @@ class Engine:
         """
         path = request.path.partition("?")[0].rstrip("/")
         dialect = next((found for route, found in DIALECTS.items() if path.endswith(route)), None)
+        body = b""
         try:
             with self._lock:
                 self.let_in(request.headers)
                 if dialect is None:
                     return self._other(request.method, path, _query(request), now)
-                return self._answer(dialect, _body_of(dialect, request), now, busy, request.headers)
+                body = _body_of(dialect, request)
+                return self._answer(dialect, body, now, busy, request.headers)
         except ApiError as error:
-            return error_answer(error, (dialect or chat).error_body)
+            answer = error_answer(error, (dialect or chat).error_body)
+            return replace(answer, asked=_refused(body), asked_bytes=min(len(body), BOOKED))
 
     def let_in(self, headers: Mapping[str, str]) -> None:
         """Raise `ApiError` 401 for a request without the key, if there is one."""
@@ -144,15 +148,15 @@ class Engine:
             return json_answer({"object": "list", "data": [_model(name) for name in names]})
         if "models" in steps and method == "GET":
             return json_answer(_model("/".join(steps[steps.index("models") + 1 :])))
-        if "responses" in steps:
+        if "responses" in steps[:-1]:
             id, *action = steps[steps.index("responses") + 1 :]
             return self._kept_response(method, id, action, query, now)
         routes = ", ".join(f"POST /v1{route}" for route in DIALECTS)
         raise ApiError(404, f"no such route: {method} {path} (there are {routes}, GET /v1/models)")
 
     def _kept_response(self, method: str, id: str, action: list[str], query: dict[str, str], now: float) -> Answer:
-        job = self._kept.find(id.removeprefix("resp_"))
-        if job is None or (status := job.status(now)) == "left":
+        job = self._found(id, now)
+        if job is None:
             raise ApiError(404, f"Response with id {id!r} not found; one whose client left is not kept", param="id")
         if (method, action) == ("POST", ["cancel"]):
             if not job.request.background:
@@ -165,15 +169,21 @@ class Engine:
         if (method, action) != ("GET", []):
             raise ApiError(404, f"no such route: {method} /responses/{'/'.join([id, *action])}")
         if query.get("stream") != "true":
-            if status != "ended" and not job.request.background:
+            if not job.request.background and job.status(now) != "ended":
                 raise ApiError(404, f"Response with id {id!r} is not finished, and not in the background", param="id")
             return json_answer(_response(job, now))
         if not (job.request.background and job.request.stream):
             raise ApiError(400, "only a response made with 'background' and 'stream' can be streamed again", param="id")
-        after = query.get("starting_after", "-1")
-        if not after.removeprefix("-").isdigit():
-            raise ApiError(400, f"'starting_after' is a sequence number, got {after!r}", param="starting_after")
-        return _resumed(job, max(-1, int(after)), now, responses.STREAM)
+        asked = query.get("starting_after")
+        after = -1 if asked in (None, "-1") else api.whole_number(asked)
+        if after is None:
+            raise ApiError(400, f"'starting_after' is a sequence number, got {asked!r}", param="starting_after")
+        return _resumed(job, after, now, responses.STREAM)
+
+    def _found(self, id: str, now: float) -> Job | None:
+        """The response that is kept under ``id``; none whose client left before its end."""
+        job = self._kept.find(id.removeprefix("resp_"))
+        return None if job is None or job.status(now) == "left" else job
 
     def _answer(
         self,
@@ -183,7 +193,7 @@ class Engine:
         busy: Callable[[], Sequence[float]],
         headers: Mapping[str, str],
     ) -> Answer:
-        request = self._with_context(dialect.parse(body))
+        request = self._with_context(dialect.parse(body), now)
         if dialect == plain.EVENTS and (seen := headers.get("last-event-id")):
             return self._events_after(seen, now)
         asked = self._scenario(request.model)
@@ -199,9 +209,8 @@ class Engine:
         to_read = said.prompt_tokens - said.cached
         times = asked.pace.token_times(said.count, to_read, self._seed_of(request.prompt), others)
         every = tuple(at for at in times for _ in range(request.answers))
-        booked = request.body if len(body) <= BOOKED else _clipped(request.body, len(body))
         frames = dialect.frames(request, said, times, asked.pace.headers) if request.stream or request.store else []
-        job = Job(request, said, tuple(frames), now) if request.store else None
+        job = Job(request, said, tuple(frames), now, len(body)) if request.store else None
         if job:
             self._kept.keep(job)
         answer = (
@@ -210,11 +219,11 @@ class Engine:
             else self._unary(dialect, request, said, asked, times)
         )
         goes_on, size = asked.goes_on or request.background, min(len(body), BOOKED)
+        booked = _booked(request.body, body)
         return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
 
     def _streamed(self, dialect: Dialect, asked: Scenario, plain: list[Frame]) -> Answer:
-        limit = () if self.max_seconds is None else (time_limit(self.max_seconds),)
-        faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *limit)
+        faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *self._limit)
         headers = {"content-type": dialect.STREAM} | (NO_SNIFFING if dialect.STREAM.startswith("text/plain") else {})
         for fault in faults:
             headers |= getattr(fault, "headers", {})
@@ -226,20 +235,23 @@ class Engine:
             queued = api.dumps(responses.response(request, said, "queued")).encode()
             return Answer(200, JSON, (Frame(asked.pace.headers, queued),), asked.pace.headers)
         done = times[-1] if times else asked.pace.ttft
-        if asked.error_after is not None and asked.error_after < len(said.pieces):
-            done = times[asked.error_after]
-            return Answer(500, JSON, (Frame(done, dialect.error_body(api.BROKEN_OFF)),), done)
-        return Answer(
-            200, JSON, (Frame(done, dialect.whole(request, said), tokens=len(times) * request.answers),), done
-        )
+        if asked.error_after is not None and asked.error_after <= len(said.pieces):
+            until = [asked.pace.headers, *times][asked.error_after and said.reasoning + asked.error_after]
+            return _broken(dialect, until, api.BROKEN_OFF, "error")
+        if self.max_seconds is not None and done > self.max_seconds:
+            error = ApiError(500, f"this server takes {self.max_seconds:g} s for an answer at most")
+            return _broken(dialect, self.max_seconds, error, "limit")
+        frame = Frame(done, dialect.whole(request, said), tokens=len(said.pieces) * request.answers)
+        return Answer(200, JSON, (frame,), done)
 
     def _events_after(self, seen: str, now: float) -> Answer:
         """The rest of a stream of numbered events; 204 tells an ``EventSource`` that nothing more will come."""
         id, _, number = seen.rpartition(".")
         job = self._kept.find(id)
-        if job is None or not number.isdigit() or int(number) >= len(job.frames) - 1:
+        after = api.whole_number(number)
+        if job is None or after is None or after >= len(job.frames) - 1:
             return Answer(204, {}, ())
-        return _resumed(job, int(number), now, plain.EVENTS.STREAM)
+        return _resumed(job, after, now, plain.EVENTS.STREAM)
 
     def _scenario(self, model: str) -> Scenario:
         try:
@@ -255,11 +267,11 @@ class Engine:
             raise ApiError(asked.status, f"this error was asked for by the model name {model!r}")
         return asked
 
-    def _with_context(self, request: Asked) -> Asked:
-        """The request with the texts of the response it follows before its own."""
+    def _with_context(self, request: Asked, now: float) -> Asked:
+        """The request with the texts of the response it follows before its own, but not that one's instructions."""
         if request.follows is None:
             return request
-        before = self._kept.find(request.follows.removeprefix("resp_"))
+        before = self._found(request.follows, now)
         if before is None:
             raise ApiError(
                 400,
@@ -267,8 +279,9 @@ class Engine:
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
-        texts = (*before.request.texts, "".join(before.said.pieces), *request.texts)
-        return replace(request, texts=texts)
+        instructions, own = request.texts[: request.instructions], request.texts[request.instructions :]
+        asked, told = before.request.texts[before.request.instructions :], "".join(before.said.pieces)
+        return replace(request, texts=(*instructions, *asked, told, *own))
 
     def _say(self, request: Asked, asked: Scenario) -> Said:
         """Tool calls where they are asked for; else the reply up to the first stop text or limit; thoughts before it."""
@@ -286,14 +299,18 @@ class Engine:
             said = replace(said, pieces=pieces, calls=kept, reasoning=reasoning)
             return said if len(pieces) == whole else replace(said, cut_by=why)
         text = self._text(request)
-        end = min((text.find(stop) for stop in request.stops if stop in text), default=len(text))
+        end, stop = min(((text.find(stop), stop) for stop in request.stops if stop in text), default=(len(text), None))
         every = tokens(text[:end])
         said = replace(said, pieces=tuple(every[:left]), refusal=asked.refusal, reasoning=reasoning)
-        return said if left is None or len(every) <= left else replace(said, cut_by=why)
+        if left is None or len(every) <= left:
+            return replace(said, stopped_by=stop)
+        return replace(said, cut_by=why)
 
     def _text(self, request: Asked) -> str:
         """The reply; where a schema is demanded and the reply is no JSON, an example of what the schema accepts."""
         text = self.reply if isinstance(self.reply, str) else self.reply(request.prompt)
+        if not isinstance(text, str):
+            raise TypeError(f"a reply function returns a text, got {text!r}")
         if request.schema is None:
             return text
         try:
@@ -326,7 +343,9 @@ def _body_of(dialect: Dialect, request: Request) -> bytes:
     if request.method != "GET" or not isinstance(dialect, plain.Wrapping):
         raise ApiError(405, f"{request.path} wants POST, got {request.method}")
     fields = _query(request)
-    return json.dumps({k: int(v) if k == "max_tokens" and v.isdigit() else v for k, v in fields.items()}).encode()
+    if (limit := api.whole_number(fields.get("max_tokens", ""))) is not None:
+        return json.dumps(fields | {"max_tokens": limit}).encode()
+    return json.dumps(fields).encode()
 
 
 def error_answer(error: ApiError, body: Callable[[ApiError], bytes] = api.error_body) -> Answer:
@@ -338,9 +357,15 @@ def json_answer(value: Any) -> Answer:
     return Answer(200, JSON, (Frame(0.0, json.dumps(value).encode()),))
 
 
+def _broken(dialect: Dialect, at: float, error: ApiError, fault: str) -> Answer:
+    """A whole answer that did not come about: its status is still to be said."""
+    return Answer(error.status, JSON, (Frame(at, dialect.error_body(error), ending=Ending("end", fault)),), at)
+
+
 def _resumed(job: Job, after: int, now: float, stream: str) -> Answer:
-    """The rest of an answer that is made already: nothing new is generated."""
-    return Answer(200, {"content-type": stream}, job.rest(after, now), streamed=True, goes_on=True, job=job)
+    """The rest of an answer that is made already: nothing new is generated. If it was cancelled, as far as it had come."""
+    running = None if job.status(now) == "cancelled" else job
+    return Answer(200, {"content-type": stream}, job.rest(after, now), streamed=True, goes_on=True, job=running)
 
 
 def _response(job: Job, now: float) -> dict[str, Any]:
@@ -348,10 +373,21 @@ def _response(job: Job, now: float) -> dict[str, Any]:
     return responses.response(job.request, job.said, responses.status_of(job.said) if status == "ended" else status)
 
 
-def _clipped(body: dict[str, Any], size: int) -> dict[str, Any]:
-    """The short fields of a large body, so that the ledger stays small."""
+def _refused(raw: bytes) -> dict[str, Any]:
+    """What the ledger keeps of a request that was refused: whoever asks the same again can be told."""
+    try:
+        return _booked(api.json_object(raw), raw)
+    except ApiError:
+        return {}
+
+
+def _booked(body: dict[str, Any], raw: bytes) -> dict[str, Any]:
+    """What the ledger keeps: a body, or the short fields of a large one, and what tells it from others of its size."""
+    if len(raw) <= BOOKED:
+        return body
     short = {name: value for name, value in body.items() if isinstance(value, (bool, int, float)) or name == "model"}
-    return short | {"clipped": size}
+    kept = short if len(api.dumps(short)) <= BOOKED else {}
+    return kept | {"clipped": len(raw), "sha256": hashlib.sha256(raw).hexdigest()[:16]}
 
 
 def _model(name: str) -> dict[str, Any]:

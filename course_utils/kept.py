@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from course_utils.dialect import Asked, Said
 from course_utils.frames import Frame
@@ -16,40 +17,53 @@ MOST_ANSWERS, MOST_BYTES = 1_000, 8_000_000
 
 
 @dataclass(slots=True)
+class Fate:
+    """When somebody ended an answer early: the client by leaving, or by a request to cancel it.
+
+    The ledger holds on to it for longer than the answer is kept.
+    """
+
+    stopped: float | None = None
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
 class Job:
     """An answer in the making, or made. ``started`` is a time on the server's clock, frames count from it.
 
-    ``stopped`` is the time at which somebody ended it early: the client by leaving, or by a request to cancel it.
+    ``asked_bytes`` is the length of the request's body.
     """
 
     request: Asked
     said: Said
     frames: tuple[Frame, ...]
     started: float
-    stopped: float | None = None
-    cancelled: bool = False
+    asked_bytes: int = 0
+    fate: Fate = field(default_factory=Fate)
 
     def status(self, now: float) -> str:
         """``"queued"``, ``"in_progress"``, ``"ended"``, ``"cancelled"``, or ``"left"`` by the client that wanted it."""
-        if self.stopped is not None:
-            return "cancelled" if self.cancelled else "left"
+        if self.fate.stopped is not None:
+            return "cancelled" if self.fate.cancelled else "left"
         if now < self.started + self.frames[0].at:
             return "queued"
         return "ended" if now >= self.started + self.frames[-1].at else "in_progress"
 
     def cancel(self, now: float) -> None:
         if self.status(now) in ("queued", "in_progress"):
-            self.stopped, self.cancelled = now, True
+            self.fate.stopped, self.fate.cancelled = now, True
 
     def rest(self, after: int, now: float) -> tuple[Frame, ...]:
         """The frames behind number ``after``, with times from ``now`` on; what is over comes at once."""
-        until = self.frames[-1].at if self.stopped is None else self.stopped - self.started
+        until = math.inf if self.fate.stopped is None else self.fate.stopped
         late = now - self.started
-        return tuple(replace(one, at=max(0.0, one.at - late)) for one in self.frames[after + 1 :] if one.at <= until)
+        made = [one for one in self.frames[after + 1 :] if self.started + one.at <= until]
+        return tuple(replace(one, at=max(0.0, one.at - late)) for one in made)
 
     @property
     def size(self) -> int:
-        return sum(len(text) for text in self.request.texts) + sum(len(frame.data) for frame in self.frames)
+        texts = sum(len(text) for text in self.request.texts)
+        return self.asked_bytes + texts + sum(len(frame.data) for frame in self.frames)
 
 
 class Kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from array import array
 from bisect import bisect_right
@@ -11,8 +12,11 @@ from typing import Any
 
 from course_utils.clock import Clock
 from course_utils.engine import Answer
+from course_utils.kept import Fate
 
 COMPLETE, CLIENT_LEFT, CANCELLED = "complete", "client_left", "cancelled"
+OWN_FAULTS = ("error", "limit")
+"""Faults of the model's own server, which end the generation too; another one only cuts off the client."""
 _SLACK = 1e-9  # two times closer than a nanosecond are one moment
 
 
@@ -36,8 +40,9 @@ class Entry:
         self._tokens = array("L", [frame.tokens for frame in answer.frames])
         self._clock = clock
         self._ending = answer.frames[-1].ending if answer.frames else None
-        self._goes_on, self._job = answer.goes_on, answer.job
+        self._goes_on, self._fate = answer.goes_on, answer.job.fate if answer.job else Fate()
         self._left_at: float | None = None
+        self._last_due = self.arrived + (self._due[-1] if self._due else 0.0)
 
     @property
     def token_times(self) -> tuple[float, ...]:
@@ -49,21 +54,23 @@ class Entry:
         """When each frame has to leave."""
         return tuple(self.arrived + at for at in self._due)
 
-    @property
-    def _last_due(self) -> float:
-        return self.arrived + self._due[-1] if self._due else self.arrived
-
     def client_left(self) -> None:
         """The connection was closed from the other side; generation stops here unless everything was sent."""
-        if self._left_at is None and self.ended is None and len(self.written) < len(self._due):
+        if self.running(self._clock.now()):
             self._left_at = self._clock.now()
-            if self._job is not None and not self._goes_on and self._job.stopped is None:
-                self._job.stopped = self._left_at
+            if not self._goes_on and self._fate.stopped is None:
+                self._fate.stopped = self._left_at
 
     @property
     def cancelled(self) -> bool:
         """Whether a request to cancel it has ended this answer before its time."""
-        return self._job is not None and self._job.cancelled
+        return self._fate.cancelled
+
+    def running(self, now: float) -> bool:
+        """Whether something has still to be sent, and somebody is there."""
+        if self._left_at is not None or self._fate.cancelled or len(self.written) >= len(self._due):
+            return False
+        return self.blocked or now + _SLACK < self._last_due
 
     @property
     def ended(self) -> str | None:
@@ -72,7 +79,7 @@ class Entry:
             return CLIENT_LEFT
         if self.cancelled:
             return CANCELLED
-        if len(self.written) < len(self._due) and (self.blocked or self._clock.now() + _SLACK < self._last_due):
+        if self.running(self._clock.now()):
             return None
         return f"fault:{self._ending.fault}" if self._ending else COMPLETE
 
@@ -95,23 +102,29 @@ class Entry:
         """When it ended before its time, if it did."""
         if self._left_at is not None:
             return self._left_at
-        return self._job.stopped if self._job is not None and self._job.cancelled else None
+        return self._fate.stopped if self.cancelled else None
+
+    def _silent_from(self) -> float:
+        """When the model stops before it has said all, if it does: by a request, by its own error, or as nobody listens."""
+        ends = [self._fate.stopped] if self.cancelled else []
+        if not self._goes_on:
+            ends.append(self._left_at)
+        if self._ending and (not self._goes_on or self._ending.fault in OWN_FAULTS):
+            ends.append(self._last_due)
+        return min((end for end in ends if end is not None), default=math.inf)
 
     @property
     def tokens_generated(self) -> int:
-        until = None if self._goes_on and not self.cancelled else self._stopped_at()
-        return self._count(self._generated, until)
+        return self._count(self._generated, self._silent_from())
 
     @property
     def tokens_sent(self) -> int:
-        return sum(self._tokens[: self._count(self._due, self._stopped_at())])
+        stopped = self._stopped_at()
+        return sum(self._tokens[: self._count(self._due, math.inf if stopped is None else stopped)])
 
-    def _count(self, times: Sequence[float], stopped: float | None) -> int:
-        """How many of ``times`` are over: by now, unless a fault or somebody has ended the answer before."""
-        until = self._clock.now() if stopped is None else stopped
-        if self._ending:
-            until = min(until, self._last_due)
-        return bisect_right(times, until - self.arrived + _SLACK)
+    def _count(self, times: Sequence[float], until: float) -> int:
+        """How many of ``times`` are over by now, and were so by ``until``."""
+        return bisect_right(times, min(until, self._clock.now()) - self.arrived + _SLACK)
 
     @property
     def lag(self) -> float:
@@ -120,10 +133,9 @@ class Entry:
 
     def busy_for(self) -> float:
         """Seconds until the model has finished this answer; 0 when it has, or has stopped."""
-        if not self._generated or (self._stopped_at() is not None and not (self._goes_on and not self.cancelled)):
+        if not self._generated:
             return 0.0
-        end = min(self._generated[-1], self._due[-1]) if self._ending else self._generated[-1]
-        return max(0.0, self.arrived + end - self._clock.now())
+        return max(0.0, min(self.arrived + self._generated[-1], self._silent_from()) - self._clock.now())
 
     def facts(self) -> dict[str, Any]:
         """Everything about this request as plain data; times are seconds on the server's clock."""
@@ -172,8 +184,9 @@ class Ledger:
             if not answer.booked:
                 return Entry(0, route, answer, self._clock, 0)
             self._count += 1
-            self._active = [entry for entry in self._active if entry.ended is None or entry.busy_for() > 0]
-            concurrent = 1 + sum(entry.ended is None for entry in self._active)
+            now = self._clock.now()
+            self._active = [entry for entry in self._active if entry.running(now) or entry.busy_for() > 0]
+            concurrent = 1 + sum(entry.running(now) for entry in self._active)
             entry = Entry(self._count, route, answer, self._clock, concurrent)
             self._active.append(entry)
             self._bytes += entry.bytes - (self._entries[0].bytes if len(self._entries) == self._entries.maxlen else 0)

@@ -5,6 +5,7 @@ Order and names of the events follow the vendor's documentation of streaming mes
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def parse(raw: bytes) -> Asked:
     answered = isinstance(content, list) and any(_kind(block) == "tool_result" for block in content)
     return Asked(
         model=model_of(body),
-        texts=(*system, *(text_of(message.get("content"), "messages") for message in messages)),
+        texts=(*system, *(_text(message.get("content")) for message in messages)),
         stream=body.get("stream") is True,
         stops=tuple(stops),
         max_tokens=limit,
@@ -48,11 +49,22 @@ def _kind(block: Any) -> Any:
     return block.get("type") if isinstance(block, dict) else None
 
 
+def _text(content: Any) -> str:
+    """The text of a message: of its blocks, and of what tools were given and what they gave."""
+    return "".join(map(_block_text, content)) if isinstance(content, list) else text_of(content, "messages")
+
+
+def _block_text(block: Any) -> str:
+    if _kind(block) == "tool_use":
+        return dumps(block.get("input"))
+    return text_of(block.get("content") or "" if _kind(block) == "tool_result" else [block], "messages")
+
+
 def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
     """The answer as frames: the message starts, its blocks come one after the other, its end says why and how many."""
     clock = iter(times[said.reasoning :])
     done = times[-1] if times else opened
-    started = _message(request, said, [], None) | {"usage": _usage(said, 0)}
+    started = _message(request, said, []) | {"usage": _usage(said, 0)}
     out = [_event(opened, {"type": "message_start", "message": started}), _event(opened, {"type": "ping"})]
     for index, (block, kind, field, pieces) in enumerate(_blocks(said)):
         begun = {"type": "content_block_start", "index": index, "content_block": block}
@@ -62,9 +74,8 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
             delta = {"type": kind, field: piece}
             out.append(_event(at, {"type": "content_block_delta", "index": index, "delta": delta}, 1))
         out.append(_event(ticks[-1] if ticks else done, {"type": "content_block_stop", "index": index}))
-    ending = {"stop_reason": _stop_reason(said), "stop_sequence": None}
     usage = _usage(said, said.count)
-    out.append(_event(done, {"type": "message_delta", "delta": ending, "usage": usage}))
+    out.append(_event(done, {"type": "message_delta", "delta": _ending(said), "usage": usage}))
     return [*out, _event(done, {"type": "message_stop"})]
 
 
@@ -87,15 +98,21 @@ def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
     content: list[dict[str, Any]] = [{"type": "text", "text": "".join(said.pieces)}]
     if said.calls:
-        inputs = [{} if said.cut_by else json_object(call.arguments.encode()) for call in said.calls]
+        inputs = [{} if said.cut_by else json.loads(call.arguments) for call in said.calls]
         content = [_tool_use(call.id, call.name, input) for call, input in zip(said.calls, inputs, strict=True)]
-    message = _message(request, said, content, _stop_reason(said))
+    message = _message(request, said, content) | _ending(said)
     return dumps(message | {"usage": _usage(said, said.count)}).encode()
 
 
-def _message(request: Asked, said: Said, content: list[dict[str, Any]], ended: str | None) -> dict[str, Any]:
+def _message(request: Asked, said: Said, content: list[dict[str, Any]]) -> dict[str, Any]:
     head = {"id": f"msg_{said.id}", "type": "message", "role": "assistant", "model": request.model}
-    return head | {"content": content, "stop_reason": ended, "stop_sequence": None}
+    return head | {"content": content, "stop_reason": None, "stop_sequence": None}
+
+
+def _ending(said: Said) -> dict[str, Any]:
+    if said.stopped_by and not said.refusal:
+        return {"stop_reason": "stop_sequence", "stop_sequence": said.stopped_by}
+    return {"stop_reason": _stop_reason(said), "stop_sequence": None}
 
 
 def _stop_reason(said: Said) -> str:

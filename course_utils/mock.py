@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from course_utils.api import MODEL
@@ -35,6 +35,7 @@ class MockServer:
     """
 
     model = MODEL
+    _last_of_all: ClassVar[LoopbackServer | None] = None
 
     def __init__(
         self,
@@ -71,13 +72,20 @@ class MockServer:
         """Listen on a port of this machine; the default lets the system pick a free one.
 
         A socket lives in real time, so a mock on a virtual clock is served on a real one, with a ledger of its own.
+
+        The server runs until you close it, or until nobody refers to it any more. The mock refers to the last one that it
+        served, and the process to the last of all, so ``OpenAI(base_url=MockServer().serve().url)`` works; running such
+        a cell again puts the new server in the place of the old one.
         """
         from course_utils.server import LoopbackServer
 
         if isinstance(self.clock, RealClock):
-            return LoopbackServer(self.engine, self.ledger, self.clock, host, port)
-        clock = RealClock(speed)
-        return LoopbackServer(self.engine, Ledger(clock), clock, host, port)
+            server = LoopbackServer(self.engine, self.ledger, self.clock, host, port)
+        else:
+            clock = RealClock(speed)
+            server = LoopbackServer(self.engine, Ledger(clock), clock, host, port)
+        self._last, MockServer._last_of_all = server, server
+        return server
 
     def _http(self) -> dict[str, Any]:
         from course_utils.transport import Transport

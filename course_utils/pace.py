@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class Pace:
     cache: bool = False
 
     def __post_init__(self) -> None:
+        times = (self.headers, self.ttft, self.itl, *(seconds for _, seconds in self.pauses), self.prefill, self.batch)
+        if math.inf in times:
+            raise ValueError(f"nothing takes for ever: expected finite numbers, got {self!r}")
         if not 0 <= self.headers <= self.ttft:
             raise ValueError(
                 f"the headers leave before the first token: expected 0 <= headers <= ttft, "
@@ -48,8 +52,11 @@ class Pace:
                 f"prefill and batch can't be negative and jitter lies between 0 and 3, got prefill={self.prefill!r}, "
                 f"batch={self.batch!r}, jitter={self.jitter!r}"
             )
-        if self.burst < 1 or (self.slots is not None and self.slots < 1):
-            raise ValueError(f"burst and slots are at least 1, got burst={self.burst!r}, slots={self.slots!r}")
+        counts = [count for count in (self.burst, self.slots) if count is not None]
+        if not all(isinstance(count, int) and count >= 1 for count in counts):
+            raise ValueError(
+                f"burst and slots are whole numbers from 1 on, got burst={self.burst!r}, slots={self.slots!r}"
+            )
 
     def token_times(
         self, count: int, prompt_tokens: int = 0, seed: str = "", busy: Sequence[float] = ()

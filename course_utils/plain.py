@@ -20,7 +20,10 @@ RETRY = 250
 
 @dataclass(frozen=True)
 class Wrapping:
-    """How one of the three writes a token, an end and an error. ``numbered`` ones are kept, to be resumed."""
+    """How one of the three writes a token, an end and an error.
+
+    ``numbered`` ones are kept, and made to their end whoever listens: a client whose connection broke comes back.
+    """
 
     STREAM: str
     name: str
@@ -32,7 +35,15 @@ class Wrapping:
         model = model_of({"model": MODEL} | body)
         prompt = text_of(body.get("prompt", "hello"), "prompt")
         limit = number_of(body, "max_tokens")
-        return Asked(model, (prompt,), stream=True, max_tokens=limit, store=self.numbered, body=body)
+        return Asked(
+            model,
+            (prompt,),
+            stream=True,
+            max_tokens=limit,
+            store=self.numbered,
+            background=self.numbered,
+            body=body,
+        )
 
     def frames(self, request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
         """One frame a token, and one that says how it ended (plain text has no words for that)."""

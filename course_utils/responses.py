@@ -36,8 +36,7 @@ def parse(raw: bytes) -> Asked:
     """Read a request body; raises `ApiError` 400 that says what was expected and what came."""
     body = json_object(raw)
     texts = _texts(body.get("input"))
-    if isinstance(body.get("instructions"), str):
-        texts.insert(0, body["instructions"])
+    instructions = [body["instructions"]] if isinstance(body.get("instructions"), str) else []
     include, follows = body.get("include") or [], body.get("previous_response_id")
     if follows is not None and not isinstance(follows, str):
         raise ApiError(400, f"'previous_response_id' must be a text, got {follows!r}", param="previous_response_id")
@@ -47,7 +46,8 @@ def parse(raw: bytes) -> Asked:
         raise ApiError(400, "a 'background' response has to be stored: leave 'store' out", param="background")
     return Asked(
         model=model_of(body),
-        texts=tuple(texts),
+        texts=(*instructions, *texts),
+        instructions=len(instructions),
         stream=body.get("stream") is True,
         obfuscate=object_of(body, "stream_options").get("include_obfuscation") is not False,
         max_tokens=number_of(body, "max_output_tokens"),
@@ -128,7 +128,7 @@ def _told(request: Asked, said: Said, times: Sequence[float], opened: float) -> 
     schedule.append((done, 0, last if said.refusal else last | {"logprobs": _likely(request, said.pieces)}))
     whole_part = _part(request, said, said.pieces)
     schedule.append((done, 0, {"type": "response.content_part.done"} | part | {"part": whole_part}))
-    item = _item(request, said, status_of(said), [whole_part])
+    item = _item(request, said, _item_status(said), [whole_part])
     return [*schedule, (done, 0, _item_event("done", place, item))]
 
 
@@ -165,8 +165,8 @@ def _call_item(call: Call, arguments: str, status: str) -> dict[str, Any]:
 
 
 def _call_status(said: Said, call: Call) -> str:
-    """A limit cuts the last call only; those before it are whole."""
-    return status_of(said) if call is said.calls[-1] and status_of(said) == "incomplete" else "completed"
+    """A limit or a failure cuts the last call only; those before it are whole."""
+    return _item_status(said) if call is said.calls[-1] else "completed"
 
 
 def _opening(request: Asked, said: Said) -> Iterator[dict[str, Any]]:
@@ -211,11 +211,16 @@ def _output(request: Asked, said: Said) -> list[dict[str, Any]]:
         return output + [_call_item(call, call.arguments, _call_status(said, call)) for call in said.calls]
     if said.reasoning and not said.pieces:
         return output
-    return [*output, _item(request, said, status_of(said), [_part(request, said, said.pieces)])]
+    return [*output, _item(request, said, _item_status(said), [_part(request, said, said.pieces)])]
 
 
 def status_of(said: Said) -> str:
     return {None: "completed", "failure": "failed"}.get(said.cut_by, "incomplete")
+
+
+def _item_status(said: Said) -> str:
+    """What a failed response leaves behind is not failed, but incomplete."""
+    return "completed" if said.cut_by is None else "incomplete"
 
 
 def whole(request: Asked, said: Said) -> bytes:
@@ -225,6 +230,8 @@ def whole(request: Asked, said: Said) -> bytes:
 
 REASONS = {"max_tokens": "max_output_tokens", "content_filter": "content_filter"}
 FORMAT = {"format": {"type": "text"}}
+FUNCTION = {"parameters": None, "strict": True}
+"""What a function has that does not say otherwise."""
 
 
 def response(request: Asked, said: Said, status: str) -> dict[str, Any]:
@@ -250,7 +257,9 @@ def response(request: Asked, said: Said, status: str) -> dict[str, Any]:
         "temperature": 1.0,
         "text": FORMAT | object_of(request.body, "text"),
         "tool_choice": request.body.get("tool_choice") or "auto",
-        "tools": request.body.get("tools") or [],
+        "tools": [
+            FUNCTION | tool if tool.get("type") == "function" else tool for tool in request.body.get("tools") or []
+        ],
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": usage(said) if ended else None,

@@ -42,7 +42,7 @@ class Scenario:
         if self.error_after is None:
             return plain
         kept = frames.end_early(self.error_after)(plain)
-        if kept[-1].ending is None:
+        if not kept or kept[-1].ending is None:
             return kept
         return [*kept[:-1], replace(kept[-1], data=event(len(kept) - 1), ending=frames.Ending("end", "error"))]
 
@@ -68,6 +68,11 @@ def _count(text: str) -> int:
     if int(text) < 0:
         raise ValueError("it needs a number from 0 on")
     return int(text)
+
+
+def _at_most(most: int) -> Callable[[str], int]:
+    """A reader of counts that each cost work."""
+    return lambda text: min(_count(text), most)
 
 
 def _status(text: str) -> int:
@@ -137,7 +142,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "cache": _pace("", "a prompt's beginning that was read before costs no prefill", None, cache=_value),
     "jitter": _pace("0.5", "how much gaps vary (sigma, 0 to 3)", _seconds, jitter=_value),
-    "burst": _pace("4", "so many tokens come at a time, at the same mean rate", int, burst=_value),
+    "burst": _pace("4", "so many tokens come at a time, at the same mean rate", _at_most(1_000), burst=_value),
     "slots": _pace("2", "answers generated at once; further ones wait in a queue", int, slots=_value),
     "batch": _pace("0.1", "part by which each other answer lengthens a step", _seconds, batch=_value),
     "hold": _fault("", "keep everything until the end", None, frames.hold_all),
@@ -158,8 +163,9 @@ OPTIONS: dict[str, Option] = {
     "cr": _fault("", "lines end with CR", None, lambda: frames.line_ends("\r")),
     "heartbeat": _fault("15", "an SSE comment after so many silent seconds", _seconds, frames.heartbeat),
     "type": _fault("text/html", "another content type", str, frames.content_type),
-    "calls": _saying("2", "the answer is so many tool calls", "calls", lambda text: min(_count(text), 16)),
-    "reasoning": _saying("20", "so many tokens of thought come before the first visible one", "reasoning"),
+    "calls": _saying("2", "the answer is so many tool calls", "calls", _at_most(16)),
+    "reasoning": _saying("20", "so many tokens of thought come before the first visible one", "reasoning",
+                         _at_most(100_000)),
     "refusal": _saying("", "the answer is a refusal", "refusal", None),
     "filter": _saying("12", "a content filter stops the answer after so many tokens", "filter_after"),
     "error-at": _saying("12", "an error event comes after so many tokens", "error_after"),

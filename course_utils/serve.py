@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import threading
+import contextlib
+import math
+import shlex
+import signal
+import sys
+import time
 
 from course_utils.clock import RealClock
 from course_utils.mock import MockServer
@@ -14,9 +19,12 @@ from course_utils.scenario import help
 
 def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
+    told: list[int] = []
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda number, _: told.append(number))
     try:
         mock = MockServer(
-            reply=options.reply or reply_to,
+            reply=reply_to if options.reply is None else options.reply,
             pace=Pace(ttft=options.ttft, itl=options.itl, headers=min(0.05, options.ttft)),
             clock=RealClock(),
             seed=options.seed,
@@ -27,23 +35,17 @@ def main(argv: list[str]) -> int:
         )
         server = mock.serve(options.host, options.port)
     except (OSError, ValueError) as error:
-        print(f"serve: {error}")
+        print(f"serve: {error}", file=sys.stderr)
         return 2
     with server:
         print(
-            f"export OPENAI_BASE_URL={server.url}\nexport OPENAI_API_KEY={options.key or 'no-key-needed'}\n"
+            f"export OPENAI_BASE_URL={server.url}\nexport OPENAI_API_KEY={shlex.quote(options.key or 'no-key-needed')}\n"
             "# Ctrl-C ends the server",
             flush=True,
         )
-        _until_interrupted()
+        while not told:
+            time.sleep(0.1)
     return 0
-
-
-def _until_interrupted() -> None:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,12 +58,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=0, help="port (default: a free one)")
-    parser.add_argument("--ttft", type=float, default=0.5, help="seconds to the first token")
-    parser.add_argument("--itl", type=float, default=0.05, help="seconds between tokens")
+    parser.add_argument("--ttft", type=_seconds, default=0.5, help="seconds to the first token")
+    parser.add_argument("--itl", type=_seconds, default=0.05, help="seconds between tokens")
     parser.add_argument("--reply", help="what the model says (default: it knows a few questions)")
     parser.add_argument("--seed", type=int, default=0, help="changes the ids in the answers and the jitter")
-    parser.add_argument("--key", help="a key that every request must carry (default: none is needed)")
-    parser.add_argument("--max-streams", type=int, help="answers at once; further requests get a 429")
-    parser.add_argument("--max-seconds", type=float, help="seconds that an answer may take")
+    parser.add_argument("--key", type=_key, help="a key that every request must carry (default: none is needed)")
+    parser.add_argument("--max-streams", type=_count, help="answers at once; further requests get a 429")
+    parser.add_argument("--max-seconds", type=_seconds, help="seconds that an answer may take")
     parser.add_argument("option", nargs="*", help="pace and faults of every request, such as cut=12")
     return parser
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"it takes seconds, from 0 on, got {text!r}")
+
+
+def _count(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"it takes a whole number, from 1 on, got {text!r}")
+
+
+def _key(text: str) -> str:
+    if text and all("!" <= letter <= "~" for letter in text):
+        return text
+    raise argparse.ArgumentTypeError(f"a header can't carry this key: it takes ASCII letters and signs, got {text!r}")

@@ -3,6 +3,9 @@
 Requests are parsed by h11; the framing of the answer is written here, because it is the subject. Each frame is one
 HTTP chunk and leaves at an absolute deadline: a timer that counted from the previous chunk would drift by the time
 each write takes. The server runs an event loop of its own in a thread, on a port the system picks.
+
+A client that closes its half of the connection counts as one that has left: over TCP nobody can tell whether the other
+half is still read, and a model that goes on for a client that has gone is what the course warns of.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
+import socket
 import threading
 import weakref
 from collections.abc import Callable
@@ -29,14 +34,29 @@ from course_utils.ledger import Entry, Ledger
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body that are read before the answer is 413."""
+MAX_IGNORED = 64 * 1024 * 1024
+"""Bytes that a client may still send after its connection's last word; many read no answer before they have sent all."""
 MAX_UNSENT = 64 * 1024
 """Bytes that wait in this process for a client that does not read; the rest of its answer waits as frames."""
+MAX_AHEAD = 1024 * 1024
+"""Bytes that a client may send ahead while it is being answered: requests that wait for their turn."""
 PATIENCE = 60.0
 """Seconds (of real time) after which a connection is closed that sends no whole request, or takes no more bytes."""
+BACKLOG = 1024
+"""Connections that may wait to be accepted, when hundreds of clients come at once."""
+LINGER = 2.0
+"""Seconds (of real time) that a client has, after its connection's last word, to close it too."""
 
 LEDGER, CONDUCT = "/ledger", "/conduct"
-CORS = {"access-control-allow-origin": "*"}
-"""A page of any origin may ask: the server holds nothing secret, and listens on this machine only unless told otherwise."""
+CORS = {"access-control-allow-origin": "*", "access-control-expose-headers": "*"}
+"""A page of any origin may ask, and read every header: the server holds nothing secret, and listens on this machine only
+unless told otherwise."""
+PREFLIGHT = {"access-control-allow-headers": "authorization, *", "access-control-allow-methods": "*"}
+"""The star does not stand for ``authorization``; that one has to be named."""
+
+
+NOTHING = Answer(204, {}, ())
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class _Refused(Exception):
@@ -58,6 +78,7 @@ class _Connection(asyncio.Protocol):
         self._entry: Entry | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._blocked = False
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -67,15 +88,24 @@ class _Connection(asyncio.Protocol):
         self._be_patient()
 
     def _be_patient(self) -> None:
-        """Wait for the client, but not for ever."""
+        """Wait for the client, but not for ever: to send a request, to take bytes, or to go."""
+        self._need_no_patience()
         self._patience = asyncio.get_running_loop().call_later(self._server.patience, self.hang_up)
+
+    def _need_no_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._parser.receive_data(data)
-        if self._entry is None:
+        if self._entry is None and not self._blocked:
             self._read()
-        elif len(self._parser.trailing_data[0]) > MAX_BODY:
+        elif len(self._parser.trailing_data[0]) > MAX_AHEAD:
             self.hang_up()  # it goes on sending while it is being answered, and nobody reads that
+
+    def eof_received(self) -> None:
+        self._leave()
+        self._be_patient()  # with a client that takes no bytes; else the connection is closed at once
 
     def pause_writing(self) -> None:
         self._blocked = True
@@ -85,18 +115,34 @@ class _Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._blocked = False
-        self._patience.cancel()
         if self._entry is not None:
+            self._need_no_patience()
             self._entry.blocked = False
             self._send_frame()
+        else:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The connection is gone, or somebody else's now."""
         self._server.connections.discard(self)
-        self._patience.cancel()
+        self._need_no_patience()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Nothing more of an answer is sent."""
         if self._timer is not None:
             self._timer.cancel()
         if self._entry is not None:
             self._entry.client_left()
+            self._entry = None
+
+    def _close(self) -> None:
+        """Close when all is sent that was said, which a client that takes no bytes can't hold up for ever."""
+        self._be_patient()
+        self._transport.close()
 
     def hang_up(self) -> None:
         self._transport.abort()
@@ -105,12 +151,13 @@ class _Connection(asyncio.Protocol):
         try:
             request = self._next_request()
         except (_Refused, h11.RemoteProtocolError) as error:
-            status = error.status if isinstance(error, _Refused) else 400
+            status = error.status if isinstance(error, _Refused) else error.error_status_hint
             self._write_head(
                 status, {"content-type": "text/plain; charset=utf-8"}, length=len(str(error).encode()), close=True
             )
             self._transport.write(str(error).encode())
-            self._transport.close()
+            self._let_go()
+            Lingering(self._server, self._transport)
             return
         if request is not None:
             self._answer(request)
@@ -121,33 +168,30 @@ class _Connection(asyncio.Protocol):
             event = self._parser.next_event()
             if isinstance(event, h11.Request):
                 self._head, self._body = event, bytearray()
+                _check_framing(event)
                 if self._parser.they_are_waiting_for_100_continue:
                     self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             elif isinstance(event, h11.Data):
                 self._body += event.data
-                if len(self._body) > MAX_BODY:
-                    raise _Refused(413, f"a request body may have {MAX_BODY} bytes at most")
+                _measure(len(self._body))
             elif isinstance(event, h11.EndOfMessage) and self._head is not None:
-                head = self._head
-                headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-                return Request(head.method.decode(), head.target.decode("latin-1"), bytes(self._body), headers)
-            elif isinstance(event, h11.ConnectionClosed):
-                self._transport.close()
-                return None
+                return _request(self._head, bytes(self._body))
             else:
                 return None
 
     def _answer(self, request: Request) -> None:
-        self._patience.cancel()
-        if request.headers.get("upgrade", "").lower() == "websocket":
+        refusal = None
+        if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
             from course_utils.sockets import upgrade
 
-            self._server.connections.discard(self)
-            upgrade(self._server, self._transport, request, self._parser.trailing_data[0])
-            return
-        answer = self._server.respond(request)
+            refusal = upgrade(self._server, self._transport, request, self._parser.trailing_data[0])
+            if refusal is None:
+                self._let_go()
+                return
+        answer = refusal or self._server.respond(request)
         self._playing, self._at = answer, 0
         self._entry = self._server.ledger.open(request.path, answer)
+        self._need_no_patience()
         self._started = asyncio.get_running_loop().time()
         # A chunked body can tell a cut from an end; HTTP/1.0 has no chunks, there the end of the connection must do.
         self._chunked = answer.streamed and self._head is not None and self._head.http_version == b"1.1"
@@ -172,8 +216,8 @@ class _Connection(asyncio.Protocol):
         """Send the frames that are due, then sleep until the next deadline, or end the message."""
         loop, frames = asyncio.get_running_loop(), self._playing.frames
         while self._at < len(frames) and self._entry is not None and not self._entry.cancelled:
-            if self._blocked:
-                return  # until `resume_writing`
+            if self._blocked or self._transport.is_closing():
+                return  # until `resume_writing`, if ever
             deadline = self._started + frames[self._at].at / self._server.clock.speed
             if deadline > loop.time():
                 self._timer = loop.call_at(deadline, self._send_frame)
@@ -196,14 +240,14 @@ class _Connection(asyncio.Protocol):
         if kind == "malformed":
             self._transport.write(b"this is no chunk size\r\n")
         self._entry = None
-        self._transport.close()
+        self._close()
 
     def _finish(self) -> None:
         if self._chunked and not self._headers_only():
             self._transport.write(b"0\r\n\r\n")
-        self._entry = None
+        self._entry, self._playing = None, NOTHING  # a connection may idle for long; its last answer need not
         if self._closes():
-            self._transport.close()
+            self._close()
             return
         trailing, _ = self._parser.trailing_data
         self._parser = h11.Connection(h11.SERVER)
@@ -214,7 +258,7 @@ class _Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Read the next request, if one has come already; from the loop, so that a hundred of them don't nest."""
-        if self._entry is None and not self._transport.is_closing():
+        if self._entry is None and not self._blocked and not self._transport.is_closing():
             self._read()
 
     def _headers_only(self) -> bool:
@@ -247,6 +291,62 @@ class _Connection(asyncio.Protocol):
         self._transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
 
+def _measure(size: int) -> None:
+    if size > MAX_BODY:
+        raise _Refused(413, f"a request body may have {MAX_BODY} bytes at most")
+
+
+def _check_framing(head: h11.Request) -> None:
+    """Refuse a body by the length it announces, before it comes, and one whose end two readers may see in two places."""
+    framing = {name: value for name, value in head.headers if name in (b"content-length", b"transfer-encoding")}
+    if len(framing) == 2:
+        raise _Refused(400, "a request has a content-length or a transfer-encoding, not both")
+    _measure(int(framing.get(b"content-length", 0)))
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    """The request for the engine: HEAD asks as GET does, an absolute target is its path, repeated headers are one list."""
+    headers: dict[str, str] = {}
+    for name, value in head.headers:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    target = head.target.decode("latin-1")
+    if target[:8].lower().startswith(("http://", "https://")):
+        target = "/" + target.partition("//")[2].partition("/")[2]
+    method = head.method.decode("latin-1")
+    return Request("GET" if method == "HEAD" else method, target, body, headers)
+
+
+class Lingering(asyncio.Protocol):
+    """A connection after its last word: what still comes is thrown away, until the client closes it too.
+
+    To close it at once, with bytes unread, would reset it, and the client could lose the last word.
+    """
+
+    def __init__(self, server: Core, transport: asyncio.Transport) -> None:
+        self._server, self._transport, self._left = server, transport, MAX_IGNORED
+        server.connections.add(self)
+        self._patience = asyncio.get_running_loop().call_later(min(LINGER, server.patience), self.hang_up)
+        transport.set_protocol(self)
+        transport.resume_reading()
+        try:
+            transport.write_eof()
+        except OSError:  # the client has gone already
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            self.hang_up()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._patience.cancel()
+
+    def hang_up(self) -> None:
+        self._transport.abort()
+
+
 class Connection(Protocol):
     """What the server keeps of a connection: the means to end it."""
 
@@ -267,9 +367,7 @@ class Core:
         A fault in a reply function or a proxy of the user's is a 500 and a line in the log.
         """
         if request.method == "OPTIONS":
-            return Answer(
-                204, {"access-control-allow-headers": "*", "access-control-allow-methods": "*"}, (), booked=False
-            )
+            return Answer(204, PREFLIGHT, (), booked=False)
         try:
             if request.method == "GET" and request.path.partition("?")[0] in (LEDGER, CONDUCT):
                 self.engine.let_in(request.headers)
@@ -279,9 +377,8 @@ class Core:
             return error_answer(error)
         except Exception as error:  # the user's own functions run in there; their fault must reach the client
             logging.getLogger("course_utils").exception("the mock could not answer %s %s", request.method, request.path)
-            return error_answer(
-                ApiError(500, f"{type(error).__name__} in the mock's own functions; its log says where")
-            )
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return error_answer(ApiError(500, f"the mock's own functions failed with {what} (its log says where)"))
 
     def _books(self, path: str) -> Any:
         """What the ledger says of the requests, or of the client: ``/conduct?succeeded=1,2`` names its successes."""
@@ -289,14 +386,15 @@ class Core:
             return [entry.facts() for entry in self.ledger]
         named = dict(parse_qsl(path.partition("?")[2], keep_blank_values=True)).get("succeeded")
         return conduct_of(
-            self.ledger, None if named is None else {int(one) for one in named.split(",") if one.isdigit()}
+            self.ledger, None if named is None else {int(one) for one in named.split(",") if NUMBER.fullmatch(one)}
         ).facts()
 
 
 class LoopbackServer:
     """An engine on a port of this machine. Use it as a context manager, or call `close`.
 
-    It also closes when nobody refers to it any more, so running its notebook cell again leaves nothing behind.
+    It also closes when nobody refers to it any more (see `MockServer.serve`), so running its notebook cell again leaves
+    nothing behind.
     """
 
     def __init__(
@@ -310,15 +408,17 @@ class LoopbackServer:
         thread.start()
         try:
             self.host, self.port = bound.result()
-        except (OSError, OverflowError) as error:
+        except UNUSABLE as error:
             thread.join()
             raise OSError(_cannot_listen(host, port, error)) from error
+        self._core, self._loop, self._thread = core, loop, thread
         self._closing = weakref.finalize(self, _stop, loop, thread)
 
     @property
     def url(self) -> str:
-        """The base URL for an OpenAI client."""
-        return f"http://{self.host}:{self.port}/v1"
+        """The base URL for an OpenAI client on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # "everywhere" is no address to call
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/v1"
 
     def close(self) -> None:
         """Cut open streams, free the port, end the thread. Calling it twice is harmless."""
@@ -334,8 +434,14 @@ class LoopbackServer:
         return f"<LoopbackServer {self.url if self._closing.alive else 'closed'}>"
 
 
+UNUSABLE = (OSError, OverflowError, ValueError, TypeError)
+"""What the system and the event loop say of an address at which nobody can listen."""
+
+
 def _cannot_listen(host: str, port: int, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or error
+    if isinstance(error, (socket.gaierror, ValueError, TypeError)):
+        return f"can't listen on {host!r} ({reason}): it is neither an address nor a name of this machine"
     if port:
         return f"can't listen on {host}:{port} ({reason}): take another port, or port=0 to have one picked"
     return (
@@ -348,8 +454,8 @@ def _serve(loop: asyncio.AbstractEventLoop, core: Core, host: str, port: int, bo
     """The thread's work: listen, report the address, run until told to stop, leave nothing open."""
     asyncio.set_event_loop(loop)
     try:
-        server = loop.run_until_complete(loop.create_server(lambda: _Connection(core), host, port))
-    except (OSError, OverflowError) as error:
+        server = loop.run_until_complete(loop.create_server(lambda: _Connection(core), host, port, backlog=BACKLOG))
+    except UNUSABLE as error:
         loop.close()
         bound.set_exception(error)
         return
@@ -357,11 +463,23 @@ def _serve(loop: asyncio.AbstractEventLoop, core: Core, host: str, port: int, bo
     try:
         loop.run_forever()
     finally:
-        server.close()
+        loop.run_until_complete(_hang_up_all(core))
+        server.close()  # not before: a connection that is just being accepted would be left open
+        loop.close()
+
+
+ROUNDS = 100
+"""Rounds of the event loop in which everything has to end; three are enough."""
+
+
+async def _hang_up_all(core: Core) -> None:
+    """End every connection, also those that are just being accepted."""
+    for _ in range(ROUNDS):
         for connection in list(core.connections):
             connection.hang_up()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
+        await asyncio.sleep(0)
+        if not core.connections and len(asyncio.all_tasks()) == 1:
+            return
 
 
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:

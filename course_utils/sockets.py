@@ -2,7 +2,7 @@
 
 Two of them: the socket mode of the Responses API (``/v1/responses``, several turns, errors are events, the socket stays
 open), and ``/ws``, a plain one that can be told to stop in the middle of an answer, which is what two directions are for.
-The protocol itself is spoken by ``websockets``, without its input and output.
+The protocol itself is spoken by ``websockets``, without its input and output. A socket on which nothing happens stays open.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
+import re
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from websockets.datastructures import Headers
 from websockets.frames import Frame as Message
 from websockets.frames import Opcode
 from websockets.http11 import Request as Handshake
@@ -21,8 +25,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from course_utils import api, sse
-from course_utils.engine import Answer, Request
+from course_utils.engine import Answer, Request, error_answer
 from course_utils.frames import Frame
+from course_utils.server import NOTHING, Lingering
 
 if TYPE_CHECKING:
     from course_utils.ledger import Entry
@@ -33,16 +38,24 @@ MOST_WAITING = 16
 MAX_MESSAGE = 1024 * 1024
 
 
-def upgrade(core: Core, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
-    """Hand a connection that asked for it over to a WebSocket."""
+def upgrade(core: Core, transport: asyncio.Transport, request: Request, rest: bytes) -> Answer | None:
+    """Hand a connection that asked for it over to a WebSocket; else the answer that says why not."""
     path = request.path.partition("?")[0].rstrip("/")
-    kind = Responses if path.endswith("/responses") else Plain
-    socket = kind(core, transport, request)
-    transport.set_protocol(socket)
-    head = f"{request.method} {request.path} HTTP/1.1\r\n" + "".join(
-        f"{name}: {value}\r\n" for name, value in request.headers.items()
-    )
-    socket.data_received(f"{head}\r\n".encode("latin-1") + rest)
+    kind = next((kind for kind in (Responses, Plain) if path.endswith(kind.path)), None)
+    protocol = ServerProtocol(max_size=MAX_MESSAGE, state=State.OPEN)
+    try:
+        core.engine.let_in(request.headers)
+        if kind is None:
+            raise api.ApiError(404, f"there is a WebSocket at /v1/responses and one at {Plain.path}")
+        response = protocol.accept(Handshake(request.path, Headers(request.headers)))
+        if response.status_code != 101:
+            raise api.ApiError(400, (response.body or b"").decode().partition("\n")[0])
+    except api.ApiError as error:
+        refusal = error_answer(error)
+        return replace(refusal, headers=refusal.headers | {"sec-websocket-version": "13"})
+    transport.write(response.serialize())
+    kind(core, transport, request, protocol).data_received(rest)
+    return None
 
 
 class _Socket(asyncio.Protocol):
@@ -50,106 +63,130 @@ class _Socket(asyncio.Protocol):
 
     path = ""
 
-    def __init__(self, core: Core, transport: asyncio.Transport, request: Request) -> None:
-        self._core, self._transport, self._request = core, transport, request
-        self._protocol = ServerProtocol(max_size=MAX_MESSAGE)
+    def __init__(self, core: Core, transport: asyncio.Transport, request: Request, protocol: ServerProtocol) -> None:
+        self._core, self._transport, self._request, self._protocol = core, transport, request, protocol
         self._waiting: deque[bytes] = deque()
         self._entry: Entry | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._blocked = False
-        self._fragments = bytearray()
+        self._fragments, self._is_text = bytearray(), True
         core.connections.add(self)
+        transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
-            if isinstance(event, Handshake):
-                self._shake_hands(event)
-            elif isinstance(event, Message) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._fragments += event.data
-                if len(self._fragments) > MAX_MESSAGE:
-                    self._protocol.fail(1009, f"a message may have {MAX_MESSAGE} bytes at most")
-                elif event.fin:
-                    whole, self._fragments = bytes(self._fragments), bytearray()
-                    self._received(whole)
+            if isinstance(event, Message) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._read(event)
         self._flush()
 
     def eof_received(self) -> None:
-        self._protocol.receive_eof()
-        self._flush()
+        self._leave()
+        self._be_patient()  # with a client that takes no bytes; else the connection is closed at once
 
     def pause_writing(self) -> None:
+        """The client takes no bytes: don't read what it says either, for every word of it may want an answer."""
         self._block(True)
-        self._patience = asyncio.get_running_loop().call_later(self._core.patience, self.hang_up)
+        self._transport.pause_reading()
+        self._be_patient()
 
     def resume_writing(self) -> None:
         self._block(False)
+        if self._transport.is_closing():
+            return
+        self._transport.resume_reading()
+        if self._protocol.state is State.OPEN:
+            self._need_no_patience()
         if self._entry is not None:
             self._send_frame()
+        else:
+            self._next()
 
     def _block(self, blocked: bool) -> None:
         self._blocked = blocked
-        if self._patience is not None:
-            self._patience.cancel()
         if self._entry is not None:
             self._entry.blocked = blocked
 
+    def _be_patient(self) -> None:
+        """Wait for the client, but not for ever: to take bytes, or to close."""
+        self._need_no_patience()
+        self._patience = asyncio.get_running_loop().call_later(self._core.patience, self.hang_up)
+
+    def _need_no_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._core.connections.discard(self)
-        for timer in (self._timer, self._patience):
-            if timer is not None:
-                timer.cancel()
+        self._need_no_patience()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Nothing more is answered."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._entry is not None:
             self._entry.client_left()
+            self._entry = None
 
     def hang_up(self) -> None:
         self._transport.abort()
 
-    def _shake_hands(self, handshake: Handshake) -> None:
-        response = self._protocol.accept(handshake)
-        try:
-            self._core.engine.let_in(self._request.headers)
-        except api.ApiError as error:
-            response = self._protocol.reject(error.status, api.error_body(error).decode())
-        if not self._request.path.partition("?")[0].rstrip("/").endswith(self.path):
-            response = self._protocol.reject(404, f"there is a WebSocket at /v1/responses and one at {Plain.path}\n")
-        self._protocol.send_response(response)
-
     def _flush(self) -> None:
         """Write what the protocol has to say; an empty piece means that it has said all."""
-        if self._transport.is_closing():
-            return
         for data in self._protocol.data_to_send():
+            if self._transport.is_closing():
+                return
             if data:
                 self._transport.write(data)
             else:
-                self._transport.close()
+                self.connection_lost(None)
+                Lingering(self._core, self._transport)
+                return
 
     def _say(self, text: str) -> None:
         if self._protocol.state is State.OPEN:
             self._protocol.send_text(text.encode())
 
+    def _read(self, frame: Message) -> None:
+        """Put a message together that may come in fragments."""
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._fragments += frame.data
+        if not frame.fin or self._protocol.state is not State.OPEN:
+            return
+        whole, self._fragments = bytes(self._fragments), bytearray()
+        if self._is_text and not _is_utf8(whole):
+            self._protocol.fail(1007, "a text has to be UTF-8")
+        else:
+            self._received(whole)
+
     def _received(self, text: bytes) -> None:
         """A message from the client: a request, which waits for its turn."""
-        if len(self._waiting) >= MOST_WAITING:
-            self._refuse(api.ApiError(429, f"{MOST_WAITING} requests are waiting on this socket already"))
-            return
-        self._waiting.append(text)
-        if self._entry is None:
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(text)
             self._next()
+        elif self._blocked:
+            self.hang_up()  # it goes on asking and takes no answers
+        else:
+            self._refuse(api.ApiError(429, f"{MOST_WAITING} requests are waiting on this socket already"))
+            self._flush()
 
     def _next(self) -> None:
-        while self._waiting and self._entry is None:
+        while self._waiting and self._entry is None and not self._blocked and self._protocol.state is State.OPEN:
             try:
                 request = self._request_in(self._waiting.popleft())
             except api.ApiError as error:
                 self._refuse(error)
+                self._flush()
                 continue
             answer = self._core.respond(request)
             self._entry = self._core.ledger.open(request.path, answer)
             self._playing, self._at = answer, 0
             self._events = self._reader(answer)
+            self._unpack = _unpacker(answer)
             self._started = asyncio.get_running_loop().time()
             self._send_frame()
 
@@ -157,32 +194,36 @@ class _Socket(asyncio.Protocol):
         """Send the frames that are due, then sleep until the next deadline, or end the answer."""
         loop, frames = asyncio.get_running_loop(), self._playing.frames
         while self._at < len(frames) and self._entry is not None and not self._entry.cancelled:
-            if self._blocked:
-                return  # until `resume_writing`
+            if self._blocked or self._transport.is_closing():
+                return  # until `resume_writing`, if ever
             deadline = self._started + frames[self._at].at / self._core.clock.speed
             if deadline > loop.time():
                 self._timer = loop.call_at(deadline, self._send_frame)
-                self._flush()
                 return
-            self._send(frames[self._at])
             self._at += 1
-        self._entry = None
+            self._send(frames[self._at - 1])
+        self._entry, self._playing = None, NOTHING
         self._next()
-        self._flush()
 
     def _send(self, frame: Frame) -> None:
         assert self._entry is not None
-        for text in self._events(frame.data):
-            self._say(text)
+        try:
+            for text in self._events(self._unpack(frame.data)):
+                self._say(text)
+        except zlib.error:  # another fault has changed what was compressed
+            self._protocol.fail(1011, "what came out of the compression is no answer any more")
         self._entry.written.append(self._core.clock.now())
+        self._flush()
         if frame.ending is None or frame.ending.fault == "error":
             return
-        self._flush()
         self._entry = None
+        self._waiting.clear()
+        self._be_patient()
         if frame.ending.kind == "end":
             self._protocol.send_close(1000)
+            self._flush()
         else:
-            self._transport.abort()
+            self._transport.close()
 
     def _reader(self, answer: Answer) -> Callable[[bytes], Iterator[str]]:
         """What turns the bytes of an answer into messages, however a fault has cut them."""
@@ -208,20 +249,24 @@ class Responses(_Socket):
         body = api.json_object(text)
         if (kind := body.pop("type", None)) != "response.create":
             raise api.ApiError(400, f"this socket takes messages of type 'response.create', got {kind!r}", param="type")
+        if "stream_id" in body:
+            raise api.ApiError(400, "this mock has no lanes: leave 'stream_id' out", param="stream_id")
         return self._asked(self._request.path, body | {"stream": True})
 
     def _reader(self, answer: Answer) -> Callable[[bytes], Iterator[str]]:
         if answer.status != 200:
-            return lambda data: iter([_error_event(answer.status, json.loads(data)["error"])])
+            headers = {name: value for name, value in answer.headers.items() if name != "content-type"}
+            return lambda data: iter([_error_event(answer.status, json.loads(data)["error"], headers)])
         decoder = sse.Decoder()
         return lambda data: (event.data for event in decoder.feed(data))
 
     def _refuse(self, error: api.ApiError) -> None:
-        self._say(_error_event(error.status, error.as_json()))
+        self._say(_error_event(error.status, error.as_json(), error.headers()))
 
 
-def _error_event(status: int, error: dict[str, Any]) -> str:
-    return api.dumps({"type": "error", "status": status, "error": error})
+def _error_event(status: int, error: dict[str, Any], headers: dict[str, str]) -> str:
+    """What would be the status, the body and the headers of an answer in HTTP, as one event."""
+    return api.dumps({"type": "error", "status": status, "error": error | ({"headers": headers} if headers else {})})
 
 
 class Plain(_Socket):
@@ -241,6 +286,7 @@ class Plain(_Socket):
             if self._timer is not None:
                 self._timer.cancel()
             self._say(api.dumps({"done": True, "finish_reason": "stopped"}))
+            self._flush()
             self._next()
 
     def _request_in(self, text: bytes) -> Request:
@@ -256,15 +302,30 @@ class Plain(_Socket):
 
 
 class _Lines:
-    """Lines out of bytes that may be cut anywhere."""
+    """Lines of JSON out of bytes that may be cut anywhere; what a fault puts between them is none."""
 
     def __init__(self) -> None:
         self._text, self._decoder = "", codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> Iterator[str]:
         self._text += self._decoder.decode(data)
-        *whole, self._text = self._text.split("\n")
-        yield from whole
+        *whole, self._text = re.split(r"[\r\n]", self._text)
+        return (line for line in whole if line.startswith("{"))
+
+
+def _unpacker(answer: Answer) -> Callable[[bytes], bytes]:
+    """Undoes a compression, which belongs to HTTP; what it did to the moments stays."""
+    if answer.headers.get("content-encoding") == "gzip":
+        return zlib.decompressobj(wbits=31).decompress
+    return bytes
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_stop(text: bytes) -> bool:

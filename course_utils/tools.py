@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -69,42 +70,117 @@ def _call(tool: dict[str, Any], index: int, seed: str) -> Call:
     return Call(index, f"call_{digest[:24]}", name, tuple(tokens(dumps(example(parameters)))))
 
 
-def example(schema: Any, root: Any = None, depth: int = 0) -> Any:
+def example(schema: Any) -> Any:
     """A value that a JSON schema accepts, for the plain schemas that tools and structured answers have.
 
-    ``root`` is the schema that ``$ref`` points into; what lies deeper than `DEEPEST` is null.
+    Where a schema refers to itself the value ends as soon as it may: with another alternative, an empty list, a property
+    left out. For one that can't end it is null.
     """
-    schema = schema if isinstance(schema, dict) else {}
-    root = schema if root is None else root
-    for choices in ("anyOf", "oneOf", "allOf"):
-        if isinstance(schema.get(choices), list) and schema[choices]:
-            return example(schema[choices][0], root, depth + 1)
-    if depth > DEEPEST:
+    try:
+        return _Examples(schema).of(schema, ("#",))
+    except _Endless:
         return None
-    if isinstance(schema.get("$ref"), str):
-        return example(_pointed_at(root, schema["$ref"]), root, depth + 1)
-    if "const" in schema or schema.get("enum"):
-        return schema["const"] if "const" in schema else schema["enum"][0]
-    kind = schema.get("type", "object")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if kind == "object":
-        properties = schema.get("properties")
-        inner = properties.items() if isinstance(properties, dict) else ()
-        return {name: example(value, root, depth + 1) for name, value in inner}
-    if kind == "array":
-        count = schema.get("minItems") if isinstance(schema.get("minItems"), int) else 1
-        return [example(schema["items"], root, depth + 1)] * min(count or 1, 8) if "items" in schema else []
-    if kind in ("integer", "number"):
-        return schema.get("minimum", 1 if kind == "integer" else 1.5)
-    return {"string": "text", "boolean": True}.get(str(kind))
 
 
-DEEPEST = 16
-"""Levels of a schema that an example goes down; a schema may refer to itself."""
+class _Endless(Exception):
+    """A schema that comes back to itself, or is too large."""
+
+
+DEEPEST, LARGEST = 64, 10_000
+"""Levels of a schema that an example goes down, and values it may have."""
+
+CHOICES = ("anyOf", "oneOf", "allOf")
+FORMATS = {
+    "date-time": "2026-01-01T12:00:00Z",
+    "date": "2026-01-01",
+    "time": "12:00:00Z",
+    "duration": "PT1H",
+    "email": "text@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+class _Examples:
+    """The making of one example: ``root`` is the schema that references point into."""
+
+    def __init__(self, root: Any) -> None:
+        self._root, self._left = root, LARGEST
+
+    def of(self, schema: Any, inside: tuple[str, ...], depth: int = 0) -> Any:
+        """A value for ``schema``; ``inside`` are the references that led here."""
+        self._left -= 1
+        if depth > DEEPEST or self._left < 0:
+            raise _Endless
+        schema = schema if isinstance(schema, dict) else {}
+        if isinstance(pointer := schema.get("$ref"), str):
+            if pointer in inside:
+                raise _Endless
+            return self.of(_pointed_at(self._root, pointer), (*inside, pointer), depth + 1)
+        for choices in CHOICES:
+            if isinstance(schema.get(choices), list) and schema[choices]:
+                return self._first(schema[choices], inside, depth + 1)
+        if "const" in schema or schema.get("enum"):
+            return schema["const"] if "const" in schema else schema["enum"][0]
+        kind = schema.get("type", "object")
+        kind = kind[0] if isinstance(kind, list) and kind else kind
+        if kind == "object":
+            return self._object(schema, inside, depth + 1)
+        if kind == "array":
+            return self._array(schema, inside, depth + 1)
+        if kind == "string":
+            return _text(schema)
+        if kind in ("integer", "number"):
+            return _number(schema, 1 if kind == "integer" else 1.5)
+        return True if kind == "boolean" else None
+
+    def _first(self, choices: list[Any], inside: tuple[str, ...], depth: int) -> Any:
+        for choice in choices:
+            with contextlib.suppress(_Endless):
+                return self.of(choice, inside, depth)
+        raise _Endless
+
+    def _object(self, schema: dict[str, Any], inside: tuple[str, ...], depth: int) -> dict[str, Any]:
+        made = {}
+        properties, required = schema.get("properties"), schema.get("required")
+        for name, inner in properties.items() if isinstance(properties, dict) else ():
+            try:
+                made[name] = self.of(inner, inside, depth)
+            except _Endless:
+                if isinstance(required, list) and name in required:
+                    raise
+        return made
+
+    def _array(self, schema: dict[str, Any], inside: tuple[str, ...], depth: int) -> list[Any]:
+        least = schema.get("minItems")
+        least = least if isinstance(least, int) else 0
+        try:
+            return [self.of(schema["items"], inside, depth) for _ in range(max(1, least))] if "items" in schema else []
+        except _Endless:
+            if least > 0:
+                raise
+            return []
+
+
+def _text(schema: dict[str, Any]) -> str:
+    text = FORMATS.get(str(schema.get("format")), "text")
+    least, most = schema.get("minLength"), schema.get("maxLength")
+    text = text.ljust(min(least, LARGEST), "t") if isinstance(least, int) else text
+    return text[:most] if isinstance(most, int) and most >= 0 else text
+
+
+def _number(schema: dict[str, Any], value: float) -> float:
+    """The usual number, moved into the bounds that there are."""
+    bounds = {name: bound for name, bound in schema.items() if isinstance(bound, int | float)}
+    value = max(value, bounds.get("minimum", value), bounds.get("exclusiveMinimum", value - 1) + 1)
+    return min(value, bounds.get("maximum", value), bounds.get("exclusiveMaximum", value + 1) - 1)
 
 
 def _pointed_at(root: Any, pointer: str) -> Any:
-    for step in pointer.removeprefix("#").strip("/").split("/"):
+    for step in filter(None, pointer.removeprefix("#").split("/")):
         root = root.get(step) if isinstance(root, dict) else None
     return root
 

@@ -197,3 +197,75 @@ def test_a_flaky_model_fails_so_often_and_then_answers():
     assert errors == [429, 429]
     assert answer.choices[0].message.content == REPLY
     assert [entry.status for entry in mock.ledger] == [429, 429, 200]
+
+
+def test_every_option_s_example_is_understood_and_changes_something():
+    plain = scenario.parse("mock-1", PACE)
+    for example in scenario.examples():
+        assert scenario.parse(f"mock-1;{example}", PACE) != plain, example
+
+
+def test_the_models_that_are_listed_are_the_examples():
+    mock = MockServer(clock=VirtualClock())
+    with mock.client() as client:
+        names = [model.id for model in client.models.list()]
+        assert client.models.retrieve("mock-1;cut=12").id == "mock-1;cut=12"
+    assert names == ["mock-1", *(f"mock-1;{example}" for example in scenario.examples())]
+
+
+def test_faults_act_in_the_order_in_which_they_are_named():
+    assert [fault.name for fault in scenario.parse("mock-1;gzip;cut=3;hold", PACE).faults] == ["gzip", "cut", "hold"]
+    assert ask("mock-1;stall=2:9;hold")[2] == ask("mock-1;hold;stall=2:9")[2] == 0.5 + 10 * 0.25 + 9
+    times = [ask(model)[1].due[3] for model in ("mock-1;stall=2:9;hold", "mock-1;hold;stall=2:9")]
+    assert times == [12.0, 12.0]
+    assert ask("mock-1;stall=2:9;hold")[1].due[1] != ask("mock-1;hold;stall=2:9")[1].due[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value"),
+    [
+        ("mock-1;calls=999999999", "calls", 16),
+        ("mock-1;reasoning=999999999", "reasoning", 100_000),
+        ("mock-1;reasoning=0", "reasoning", 0),
+        ("mock-1;filter=3;failed=2", "failed_after", 2),
+        ("mock-1; cut = 3 ;;refusal", "refusal", True),
+        ("mock-1;cut=3;error=503;flaky=1", "status", 503),
+    ],
+)
+def test_counts_that_cost_work_are_bounded_and_spaces_do_not_matter(model, field, value):
+    assert getattr(scenario.parse(model, PACE), field) == value
+
+
+def test_a_burst_is_bounded_too():
+    assert scenario.parse("mock-1;burst=999999999", PACE).pace.burst == 1000
+
+
+@pytest.mark.parametrize(
+    "option", ["calls=-1", "reasoning=-1", "burst=0", "slots=0", "error-at=-2", "flaky=x", "error=²"]
+)
+def test_a_count_that_is_none_is_refused(option):
+    with pytest.raises(ValueError, match=f"model option '{option.partition('=')[0]}' can't be"):
+        scenario.parse(f"mock-1;{option}", PACE)
+
+
+@pytest.mark.parametrize(
+    ("model", "limit", "expected"),
+    [
+        ("mock-1", None, (None, None)),
+        ("mock-1", 7, (7, "max_tokens")),
+        ("mock-1;filter=5", 7, (5, "content_filter")),
+        ("mock-1;filter=9", 7, (7, "max_tokens")),
+        ("mock-1;filter=5;failed=3", 7, (3, "failure")),
+    ],
+)
+def test_the_first_limit_ends_the_answer(model, limit, expected):
+    assert scenario.parse(model, PACE).limit(limit) == expected
+
+
+def test_a_flaky_model_counts_by_its_whole_name():
+    mock = MockServer(REPLY, pace=PACE, clock=VirtualClock())
+    with mock.client() as client:
+        for model in ("mock-1;flaky=1", "mock-1;flaky=1;itl=1"):
+            with pytest.raises(openai.InternalServerError):
+                client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hi"}])
+            assert client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hi"}]).choices

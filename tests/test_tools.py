@@ -1,7 +1,12 @@
 """Tool calls in both dialects, through the real client, strict about types."""
 
+import datetime
+import functools
+import ipaddress
 import json
+import uuid
 
+import jsonschema
 import openai
 import pytest
 
@@ -62,6 +67,15 @@ def test_the_arguments_of_two_calls_come_interleaved():
     assert order == [0, 1, 0, 1]
     assert [call[1:] for call in assembled(chunks).values()] == [["weather", FITTING], ["clock", '{"zone":"text"}']]
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("limit", "arguments"), [(3, ['{"city']), (23, [FITTING]), (24, [FITTING, "{"]), (32, [FITTING, '{"zone":"text"}'])]
+)
+def test_a_limit_leaves_the_calls_it_reaches(limit, arguments):
+    choice = chat(model="mock-1;calls=2", max_tokens=limit).choices[0]
+    assert [call.function.arguments for call in choice.message.tool_calls] == arguments
+    assert choice.finish_reason == ("tool_calls" if limit == 32 else "length")
 
 
 def test_the_first_chunk_names_the_calls_and_only_it():
@@ -130,3 +144,133 @@ def test_a_wrong_tool_is_told_what_it_lacks(options, says):
 )
 def test_an_example_fits_its_schema(schema, value):
     assert example(schema) == value
+
+
+NODE = {
+    "type": "object",
+    "properties": {"value": {"type": "string"}, "next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}},
+    "required": ["value", "next"],
+    "additionalProperties": False,
+}
+TREE = {
+    "type": "object",
+    "properties": {"value": {"type": "integer"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}},
+    "required": ["value", "kids"],
+}
+BINARY = {
+    "type": "object",
+    "properties": {side: {"anyOf": [{"type": "null"}, {"$ref": "#"}]} for side in ("left", "right")},
+    "required": ["left", "right"],
+}
+MUTUAL = {
+    "A": {"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}}, "required": ["b"]},
+    "B": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}, "n": {"type": "number"}}, "required": ["n"]},
+}
+SCHEMAS = {
+    "nested": {
+        "type": "object",
+        "properties": {"steps": {"type": "array", "items": {"type": "object", "properties": {"n": {"const": 2}}}}},
+        "required": ["steps"],
+    },
+    "enum": {"type": "string", "enum": ["b", "a"]},
+    "anyOf": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+    "oneOf": {"oneOf": [{"type": "null"}, {"type": "string"}]},
+    "allOf": {"allOf": [{"$ref": "#/$defs/N"}], "$defs": {"N": {"type": "integer"}}},
+    "nullable": {"type": ["string", "null"]},
+    "a list that ends in null": {"$ref": "#/$defs/Node", "$defs": {"Node": NODE}},
+    "a tree": {"$ref": "#/$defs/Tree", "$defs": {"Tree": TREE}},
+    "a tree of lists of lists": TREE["properties"]["kids"] | {"items": {"type": "array", "items": {"$ref": "#"}}},
+    "the root itself": BINARY,
+    "the root's list": {"type": "object", "properties": {"more": {"type": "array", "items": {"$ref": "#"}}}},
+    "two that need each other": {"$ref": "#/$defs/A", "$defs": MUTUAL},
+    "a record in the list": {
+        "type": "array",
+        "items": {"type": "object", "properties": {"of": {"$ref": "#"}}, "required": ["of"]},
+    },
+    "bounds": {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 5, "maximum": 6},
+        "minItems": 3,
+    },
+    "open bounds": {
+        "type": "object",
+        "properties": {
+            "more": {"type": "integer", "exclusiveMinimum": 9},
+            "less": {"type": "number", "exclusiveMaximum": -4},
+            "most": {"type": "integer", "maximum": 0},
+        },
+        "required": ["more", "less", "most"],
+    },
+    "lengths": {
+        "type": "object",
+        "properties": {
+            "long": {"type": "string", "minLength": 9},
+            "short": {"type": "string", "maxLength": 2},
+        },
+        "required": ["long", "short"],
+    },
+    "twenty levels": functools.reduce(
+        lambda inner, _: {"type": "object", "properties": {"in": inner}, "required": ["in"]},
+        range(20),
+        {"type": "string"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_validator_accepts_the_example(name):
+    jsonschema.Draft202012Validator(SCHEMAS[name]).validate(example(SCHEMAS[name]))
+
+
+@pytest.mark.parametrize(
+    ("format", "read"),
+    [
+        ("date-time", datetime.datetime.fromisoformat),
+        ("date", datetime.date.fromisoformat),
+        ("time", datetime.time.fromisoformat),
+        ("uuid", uuid.UUID),
+        ("ipv4", ipaddress.IPv4Address),
+        ("ipv6", ipaddress.IPv6Address),
+    ],
+)
+def test_a_text_has_the_format_that_is_wanted(format, read):
+    assert read(example({"type": "string", "format": format}))
+
+
+def test_what_may_end_is_left_out_before_it_repeats():
+    assert example(SCHEMAS["a tree"]) == {"value": 1, "kids": []}
+    assert example(SCHEMAS["a list that ends in null"]) == {"value": "text", "next": None}
+    assert example(SCHEMAS["two that need each other"]) == {"b": {"n": 1.5}}
+
+
+ENDLESS = {"type": "object", "properties": {"self": {"$ref": "#"}}, "required": ["self"]}
+WIDE = {
+    f"T{one}": {
+        "type": "object",
+        "properties": {f"p{two}": {"$ref": f"#/$defs/T{two}"} for two in range(12)},
+    }
+    for one in range(12)
+}
+MANY = functools.reduce(lambda inner, _: {"type": "array", "minItems": 8, "items": inner}, range(20), {"type": "null"})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        ENDLESS,
+        {"$ref": "#/$defs/T0", "$defs": WIDE},
+        MANY,
+        {"type": "array", "minItems": 10**9, "items": {"type": "null"}},
+        {"type": "string", "minLength": 10**9},
+        {"anyOf": [{"$ref": "#"}]},
+        {"$ref": "#/nowhere"},
+    ],
+    ids=["endless", "wide", "many", "long", "text", "choice", "nowhere"],
+)
+def test_a_schema_that_no_example_can_fit_costs_little(schema):
+    assert len(json.dumps(example(schema))) < 2_000_000
+
+
+def test_the_schemas_are_draft_2020_12_themselves():
+    for schema in SCHEMAS.values():
+        jsonschema.Draft202012Validator.check_schema(schema)
