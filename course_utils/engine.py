@@ -291,7 +291,7 @@ class Engine:
         limit, why = asked.limit(request.max_tokens)
         reasoning = asked.reasoning if limit is None else min(asked.reasoning, limit)
         left = None if limit is None else limit - reasoning
-        count = 0 if request.tools_answered else asked.calls
+        count = None if request.tools_answered else asked.calls  # the wish is fulfilled; a tool_choice still counts
         if made := tools.calls(request.body, count, id):
             kept = tools.cut(made, left)
             whole = sum(len(call.pieces) for call in made)

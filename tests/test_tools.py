@@ -118,6 +118,25 @@ def test_the_responses_helper_of_the_sdk_is_content():
         assert stream.get_final_response().output[0].arguments == FITTING
 
 
+def test_a_result_ends_the_calling_and_the_answer_is_text():
+    question = {"role": "user", "content": "Weather?"}
+    asking = chat(model="mock-1;calls=1").choices[0].message
+    result = {"role": "tool", "tool_call_id": asking.tool_calls[0].id, "content": "sunny"}
+    history = [question, asking.model_dump(exclude_none=True), result]
+    assert chat(model="mock-1;calls=1", messages=history).choices[0].message.content == "no tool today"
+    assert chat(messages=history, tool_choice="required").choices[0].finish_reason == "tool_calls"
+
+
+def test_a_result_ends_the_calling_in_the_responses_dialect_too():
+    with mock().client(_strict_response_validation=True) as client:
+        request = {"model": "mock-1;calls=1", "tools": RESPONSE_TOOLS}
+        question = {"role": "user", "content": "Weather?"}
+        (call,) = client.responses.create(input=[question], **request).output
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        answer = client.responses.create(input=[question, call, result], **request)
+    assert answer.output_text == "no tool today"
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
