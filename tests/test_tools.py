@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from course_utils.clock import VirtualClock
+from course_utils.engine import Engine, Request
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 from course_utils.tools import example
@@ -135,6 +136,13 @@ def test_a_result_ends_the_calling_in_the_responses_dialect_too():
         result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
         answer = client.responses.create(input=[question, call, result], **request)
     assert answer.output_text == "no tool today"
+
+
+def test_what_a_tool_gave_is_the_prompt_in_the_messages_dialect():
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}
+    body = {"model": "mock-1", "max_tokens": 9, "messages": [{"role": "user", "content": [result]}]}
+    answer = Engine(str.upper).respond(Request("POST", "/v1/messages", json.dumps(body).encode()))
+    assert json.loads(answer.frames[0].data)["content"][0]["text"] == "SUNNY"
 
 
 @pytest.mark.parametrize(
