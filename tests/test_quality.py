@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
     "tool",
     [
         ("ruff", "check", "."),
-        ("ruff", "format", "--check", "course_utils", "tests", "benchmarks", "start.py"),
+        ("ruff", "format", "--check", "course_utils", "tests", "benchmarks", "clients", "start.py"),
         ("mypy",),
+        ("mypy", "clients/run.py"),
     ],
     ids=" ".join,
 )
