@@ -42,7 +42,7 @@ AT_ONCE = 3
 LIMIT = 120.0
 """Seconds a client's script may take; all of them take less than 20."""
 
-FOREIGN = ("PYTHON", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LLM_")
+FOREIGN = ("PYTHON", "OPENAI_", "ANTHROPIC_", "LANGSMITH_", "LANGCHAIN_", "LLM_")
 ENVIRON = {
     name: value
     for name, value in os.environ.items()
@@ -66,7 +66,7 @@ class Row:
 
     def __str__(self) -> str:
         detail = " ".join(self.detail.split())
-        return f"{self.client:<13}{self.feature:<37}{'ok' if self.ok else 'FAILED':<8}{detail}".rstrip()
+        return f"{self.client:<13}{self.feature:<40}{'ok' if self.ok else 'FAILED':<8}{detail}".rstrip()
 
 
 def main(argv: list[str]) -> int:

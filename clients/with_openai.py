@@ -176,6 +176,24 @@ def responses_tool_round():
 
 
 @feature
+def responses_socket_mode():
+    with client.responses.connect() as socket:
+        socket.response.create(model=SLOW, input=PROMPT)
+        how = streamed(deltas(until_completed(socket)))
+        socket.response.create(model=MODEL, input=PROMPT)
+        same("".join(deltas(until_completed(socket))), TEXT)
+    return how
+
+
+def until_completed(socket):
+    """A socket goes on after an answer, so the reader has to know when one is done."""
+    for event in socket:
+        yield event
+        if event.type == "response.completed":
+            return
+
+
+@feature
 def responses_length_stop():
     *_, last = respond(stream=True, max_output_tokens=3)
     same((last.type, last.response.output_text), ("response.incomplete", "".join(TOKENS[:3])))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import openai
-from pydantic_ai import Agent
+from pydantic import BaseModel
+from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.direct import model_request_stream_sync
 from pydantic_ai.exceptions import ContentFilterError, ModelAPIError, ModelConnectionError, ModelRateLimitError
 from pydantic_ai.messages import ModelRequest, PartDeltaEvent
@@ -16,6 +17,11 @@ from pydantic_ai.tools import ToolDefinition
 
 from expected import ARGUMENTS, MODEL, PROMPT, SLOW, TEXT, TOKENS, WEATHER
 from report import feature_of, first_three, raises, report, same, streamed
+
+
+class Weather(BaseModel):
+    city: str
+    days: int
 
 
 def without_retries() -> OpenAIProvider:
@@ -73,6 +79,22 @@ def tool_round(api):
 
     run = Agent(api(f"{MODEL};calls=1"), tools=[weather]).run_sync(PROMPT)
     same((run.output, run.usage.requests), (TEXT, 2))
+
+
+@feature_of(chat, responses)
+def typed_answer_sent_back_once(api):
+    """A typed answer is a tool call that is demanded; one that is sent back is demanded again."""
+    agent, came = Agent(api(), output_type=Weather), []
+
+    @agent.output_validator
+    def second(weather: Weather) -> Weather:
+        came.append(weather)
+        if len(came) == 1:
+            raise ModelRetry("again")
+        return weather
+
+    same(agent.run_sync(PROMPT).output, Weather(**ARGUMENTS))
+    same(len(came), 2)
 
 
 @feature_of(chat, responses)
