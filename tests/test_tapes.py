@@ -1,0 +1,89 @@
+"""What is recorded of a solution, and the answers that replay it."""
+
+from course_utils.tapes import OPAQUE, hard_coded, literals, recorder
+
+
+def taped(function, *asked):
+    calls = []
+    answer = recorder(function, calls)
+    for args in asked:
+        value = answer(*args)
+        if hasattr(value, "__next__"):
+            list(value)
+    return calls
+
+
+def double(number):
+    return 2 * number
+
+
+def echo(stream, sleep):
+    for text in stream:
+        sleep(0.5)
+        yield text
+
+
+def by_name(calls, text=""):
+    return {one.name: one for one in hard_coded(calls, text)}
+
+
+def test_a_call_is_its_arguments_and_its_result():
+    (call,) = taped(lambda pairs, name: len(pairs), ([(1, "a")], "x"))
+    assert (call.given, call.answer) == (([[1, "a"]], "x"), 1)
+
+
+def test_recording_changes_nothing():
+    slept = []
+    assert list(recorder(echo, [])(iter("ab"), slept.append)) == ["a", "b"]
+    assert slept == [0.5, 0.5]
+
+
+def test_what_a_solution_does_with_streams_and_callables_is_kept_step_by_step():
+    (call,) = taped(echo, (iter("a"), lambda seconds: None))
+    assert call.given == (OPAQUE, OPAQUE)
+    assert call.steps == [("next", 0), ("call", (1, (0.5,))), ("yield", "a"), ("next", 0)]
+    assert call.answer == ["a"]
+
+
+def test_an_argument_that_the_solution_changes_is_kept_as_it_was():
+    (call,) = taped(lambda items: items.clear(), ([1, 2],))
+    assert call.given == ([1, 2],)
+
+
+def test_a_constant_is_the_first_hard_coded_answer():
+    made = by_name(taped(double, (1,), (2,), (2,)))
+    assert made["always 2"].make()(7) == 2
+    assert made["always 4"].make()(7) == 4
+
+
+def test_the_examples_of_the_text_are_known_by_heart():
+    made = by_name(taped(double, (1,), (2,), (3,), (3,)), "For 1 it is two.")
+    answer = made["the examples of the text, else the most common result"].make()
+    assert [answer(1), answer(2), answer(3)] == [2, 6, 6]
+
+
+def test_every_call_is_known_by_heart_but_only_other_inputs_can_tell():
+    one = by_name(taped(double, (1,), (2,)))["all calls of the notebook, else the first result"]
+    assert [one.make()(1), one.make()(2), one.make()(9)] == [2, 4, 2]
+    assert one.knows_the_check
+
+
+def test_a_stream_is_replayed_with_the_same_steps_and_without_looking():
+    slept = []
+    made = by_name(taped(echo, (iter("ab"), lambda seconds: None), (iter("c"), lambda seconds: None)))
+    same = made["always ['a', 'b'], after the same steps"].make()
+    assert list(same(iter("xyz"), slept.append)) == ["a", "b"]
+    assert slept == [0.5, 0.5]
+    assert list(made["always ['a', 'b']"].make()(iter("xyz"), slept.append)) == ["a", "b"]
+    in_order = made["all calls of the notebook in their order"].make()
+    assert [list(in_order(iter(""), slept.append)) for _ in range(3)] == [["a", "b"], ["c"], ["c"]]
+
+
+def test_literals_are_found_where_they_stand():
+    found = literals('For [(0.2, ""), (0.5, "Hi")] sent at 0.0, and "x" or -3, not [this] (nor this.')
+    assert [[0.2, ""], [0.5, "Hi"]] in found
+    assert {0.0, -3, "x", "Hi"} <= {value for value in found if not isinstance(value, list)}
+
+
+def test_without_calls_there_is_nothing_to_replay():
+    assert hard_coded([], "1") == []
