@@ -33,7 +33,7 @@ _HOME = {
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
     "widgets": ("RaceWidget",),
     "environment": ("doctor",),
-    "checks.vocabulary": ("check", "hint", "predict", "progress", "reset", "reveal", "solution"),
+    "checks.vocabulary": ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

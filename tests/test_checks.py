@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from course_utils import work
+from course_utils import tapes, work
 from course_utils.checks import exercises, vocabulary
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.subject import NoAnswer, Subject, plain
@@ -83,6 +83,20 @@ CONSTANTS = [None, 0, 1.0, "streamed", "unknown", [], [1.0, 1.0, "text"], True, 
 @pytest.mark.parametrize("value", CONSTANTS, ids=repr)
 def test_a_hard_coded_answer_is_refused(exercise, value):
     assert exercise.judge(lambda *args: value).outcome in ("not_yet", "raised")
+
+
+def asked(exercise: Exercise, *seed) -> list[str]:
+    """What the check hands over and gets back."""
+    calls = []
+    assert exercise.judge(tapes.recorder(defined(exercise, "solutions"), calls), *seed).passed
+    return [f"{call.key} {call.answer}" for call in calls]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
+def test_a_check_asks_the_same_in_every_notebook_and_something_else_of_a_grader(exercise):
+    assert asked(exercise) == asked(exercise)
+    assert asked(exercise, "a grader's own") == asked(exercise, "a grader's own")
+    assert set(asked(exercise, "a grader's own")) - set(asked(exercise))
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=by_exercise)
@@ -216,7 +230,7 @@ def test_a_call_with_parentheses_is_explained():
 
 
 def test_a_fault_of_ours_costs_nothing():
-    def broken(subject):
+    def broken(subject, draw):
         raise ZeroDivisionError("oops")
 
     ours = Exercise("9.9", "t", "f", 5, 1, True, ("a", "b", "c"), "r", broken)
@@ -296,7 +310,7 @@ def test_checks_leave_the_learners_modules_alone():
 def test_the_vocabulary_is_what_the_notebooks_import():
     import course_utils
 
-    for word in ("check", "hint", "predict", "progress", "reset", "reveal", "solution"):
+    for word in ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"):
         assert getattr(course_utils, word) is getattr(vocabulary, word)
 
 

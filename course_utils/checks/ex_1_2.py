@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import random
+from random import Random
 
 from course_utils import metrics
 from course_utils.checks.exercise import Exercise, NotYet
@@ -15,7 +15,7 @@ PAUSE = [0.5, 1.0, 1.5, 6.0]
 LATE_BURST = [1.0, 5.0, 5.0, 5.0]
 
 
-def check(answer: Subject) -> None:
+def check(answer: Subject, draw: Random) -> None:
     _all_at_once(answer)
     _case(answer, STEADY, 2.0, "You let the reader wait for the end. Can she not read while it arrives?")
     _case(
@@ -32,7 +32,7 @@ def check(answer: Subject) -> None:
         "Bursts and stalls matter: this timeline has the same first, last and mean as a steady one, and takes longer to read.",
     )
     _case(answer, [], 5.0, "With no tokens there is nothing to read: she has finished at 0.0.")
-    draw = random.Random(12)
+    _case(answer, [1.0, 1.0, 4.0], 2.0, "This is the example in the text of the function.")
     timelines = [sorted(round(draw.uniform(0, 8), 2) for _ in range(draw.randint(1, 30))) for _ in range(20)]
     for times in sorted(timelines, key=len):  # the shortest that goes wrong is the one to show
         speed = round(draw.uniform(0.5, 12), 2)

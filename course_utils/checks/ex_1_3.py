@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet
@@ -29,13 +29,24 @@ def _stalled() -> list[float]:
     return [at + (6.0 if index >= 25 else 0.0) for index, at in enumerate(_steady())]
 
 
-def _jittered(seed: int) -> list[float]:
-    draw = random.Random(seed)
-    at, times = 0.8, []
-    for _ in range(40):
-        times.append(round(at, 4))
-        at += 0.1 * draw.uniform(0.4, 1.6)
-    return times
+def _jittered(draw: Random) -> list[float]:
+    return [round(at, 4) for at in accumulate((0.1 * draw.uniform(0.4, 1.6) for _ in range(39)), initial=0.8)]
+
+
+def _drawn(draw: Random) -> list[tuple[str, list[float]]]:
+    """A timeline of each kind, none of them near a limit, at a speed of its own."""
+    stall, at = draw.uniform(3, 6), draw.randint(5, 35)
+    wait, pieces = draw.uniform(2, 10), draw.randint(4, 40)
+    bunches = accumulate((draw.uniform(0.3, 0.7) for _ in range(draw.randint(4, 20))), initial=0.5)
+    made = [
+        ("streamed", _jittered(draw)),
+        ("streamed", [when + (stall if index >= at else 0.0) for index, when in enumerate(_jittered(draw))]),
+        ("buffered", sorted(wait * (1 - draw.uniform(0.0, 0.04)) for _ in range(pieces))),
+        ("clumped", [when + 0.001 * index for when in bunches for index in range(draw.randint(3, 6))]),
+        ("unknown", sorted(draw.uniform(0, 8) for _ in range(draw.randint(0, 3)))),
+    ]
+    draw.shuffle(made)
+    return [(label, _faster(times, draw.choice([0.1, 0.5, 1, 3, 20]))) for label, times in made]
 
 
 def _faster(times: list[float], factor: float) -> list[float]:
@@ -49,7 +60,7 @@ EXAMPLES = {
 }
 
 
-def check(answer: Subject) -> None:
+def check(answer: Subject, draw: Random) -> None:
     steady = "One piece every 0.1 s is what streaming looks like. (Computed gaps differ in their last digits; leave a margin.)"
     _expect(answer, "streamed", _steady(), steady)
     _expect(
@@ -77,16 +88,30 @@ def check(answer: Subject) -> None:
     for label, times in EXAMPLES.items():
         _expect(answer, label, times, "This is one of the examples in the text of the function.")
     _expect(answer, "streamed", _stalled(), "One long wait is a stall, not bunches. Is it periodic?")
+    many = "These pieces come in thirty bunches. Is your idea of a small gap the same, however long the stream is?"
+    _expect(answer, "clumped", _bunches(30, 4), many)
     _expect(answer, "streamed", [1.0] * 4 + [5.0] * 4, "Two bunches can be one stall; only three or more are clumps.")
     _expect(answer, "streamed", [0.5, 0.6, 0.6, 0.7, 0.8], "Two pieces that happen to come together make no bunches.")
-    for seed in range(5):
-        _expect(answer, "streamed", _jittered(seed), "These gaps vary as gaps do, but the pieces come one by one.")
+    pairs = sorted([*_steady(), *_steady()[3::12]])
+    _expect(
+        answer, "streamed", pairs, "A few pieces that come in pairs make no bunches: on average that needs two in each."
+    )
+    for _ in range(5):
+        _expect(answer, "streamed", _jittered(draw), "These gaps vary as gaps do, but the pieces come one by one.")
     late = "A late start is not a buffer: after the wait the pieces came one by one for 6 s."
     _expect(answer, "streamed", [30 + 0.1 * index for index in range(60)], late)
     _expect(
         answer, "buffered", _spread(0.04), "All of it came within 4 % of the wait, less than a twentieth: one moment."
     )
     _expect(answer, "streamed", _spread(0.07), "It came over 7 % of the wait, more than a twentieth, piece by piece.")
+    one = "One piece was far from the others. All of them count, the first and the last as well."
+    _expect(answer, "streamed", [3.7, 4.0, 4.0, 4.0], one)
+    _expect(answer, "streamed", [4.0, 4.0, 4.0, 4.3], one)
+    edge = "Just within a twentieth, or just beyond it: span is last minus first, and the wait is the last arrival."
+    _expect(answer, "buffered", [9.51, 9.52, 9.53, 10.0], edge)
+    _expect(answer, "streamed", [9.49, 9.66, 9.83, 10.0], edge)
+    for label, times in [case for _ in range(4) for case in _drawn(draw)]:
+        _expect(answer, label, times, f"Another timeline goes wrong; this one is {label}.")
 
 
 def _spread(share: float) -> list[float]:
@@ -131,6 +156,29 @@ EXERCISE = Exercise(
     check=check,
 )
 
+EXERCISE.survive(
+    "the text leaves open how small a gap within a bunch is, if only it is small compared with the mean gap",
+    "small = span / (len(arrivals)) / 10",
+    "small = span / (len(arrivals) + 1) / 10",
+    "small = span / (len(arrivals) * 1) / 10",
+    "small = span / (len(arrivals) / 1) / 10",
+    "small = span / (len(arrivals) // 1) / 10",
+    "small = span / (len(arrivals) ** 1) / 10",
+    "small = span / (len(arrivals) - 0) / 10",
+    "small = span / (len(arrivals) - 2) / 10",
+    "small = span / (len(arrivals) - 1) / 9",
+    "small = span / (len(arrivals) - 1) / 11",
+    "bunches = 1 + sum(later - earlier >= small for earlier, later in zip(arrivals, arrivals[1:]))",
+)
+EXERCISE.survive(
+    "exactly a twentieth is within it or not, as you like: right answers of the bank say `<`",
+    "if span < arrivals[-1] / 20:",
+)
+EXERCISE.survive(
+    "bunches are counted, and a whole number up to a half is one up to the half rounded down",
+    'return "clumped" if 3 <= bunches <= len(arrivals) // 2 else "streamed"',
+)
+
 
 def _reference(
     few: int = 4,
@@ -172,6 +220,36 @@ EXERCISE.wrong("calls two bunches clumps", says="only three or more")(_reference
 EXERCISE.wrong("has another limit for one moment", says="less than a twentieth")(
     _reference(moment=lambda arrivals: arrivals[-1] - arrivals[0] <= arrivals[-1] / 40)
 )
+
+
+EXERCISE.wrong("has a rounded idea of a twentieth", says="Just within a twentieth")(
+    _reference(moment=lambda arrivals: arrivals[-1] - arrivals[0] <= arrivals[-1] / 18)
+)
+EXERCISE.wrong("leaves out the first piece", says="far from the others")(
+    _reference(moment=lambda arrivals: arrivals[-1] - arrivals[1] <= arrivals[-1] / 20)
+)
+
+
+@EXERCISE.wrong("compares gaps with the whole stream", says="in thirty bunches")
+def _(arrivals):  # type: ignore[no-untyped-def]
+    if len(arrivals) < 4:
+        return "unknown"
+    span = arrivals[-1] - arrivals[0]
+    if span <= arrivals[-1] / 20:
+        return "buffered"
+    bunches = 1 + sum(b - a > span / 10 for a, b in pairwise(arrivals))
+    return "clumped" if 3 <= bunches <= len(arrivals) / 2 else "streamed"
+
+
+@EXERCISE.wrong("calls any two pairs clumps", says="come in pairs make no bunches")
+def _(arrivals):  # type: ignore[no-untyped-def]
+    if len(arrivals) < 4:
+        return "unknown"
+    span = arrivals[-1] - arrivals[0]
+    if span <= arrivals[-1] / 20:
+        return "buffered"
+    bunches = 1 + sum(b - a > span / (len(arrivals) - 1) / 10 for a, b in pairwise(arrivals))
+    return "clumped" if 3 <= bunches <= len(arrivals) - 2 else "streamed"
 
 
 @EXERCISE.wrong("looks at the mean gap only", says="same mean")

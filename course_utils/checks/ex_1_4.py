@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
@@ -65,20 +66,25 @@ class _Play:
         self.clock.sleep(seconds)
 
     def expected(self) -> Pieces:
-        """r[i] = min(max(a[i], r[i-1] + gap), a[i] + max_lag)."""
         out: Pieces = []
         for at, text in self.pieces:
-            soonest = max(at, out[-1][0] + self.gap) if out else at
-            out.append((round(min(soonest, at + self.max_lag), 6), text))
+            out.append((round(self._due(at, out[-1][0] if out else None), 6), text))
         return out
+
+    def _due(self, at: float, last: float | None) -> float:
+        """r[i] = min(max(a[i], r[i-1] + gap), a[i] + max_lag)."""
+        return at if last is None else min(max(at, last + self.gap), at + self.max_lag)
 
     @property
     def text(self) -> str:
         return "".join(str(text) for _, text in self.out)
 
     def on_time(self) -> bool:
-        pairs = zip(self.out, self.expected(), strict=False)
-        same = all(-1e-6 <= came - due <= MARGIN for (came, _), (due, _) in pairs)
+        """Whether each piece left when it was due, counted from when the one before really left: who waits in small
+        steps is a little late each time, and that adds up."""
+        lasts = [None, *(left for left, _ in self.out)]
+        dues = [self._due(at, last) for (at, _), last in zip(self.pieces, lasts, strict=False)]
+        same = all(-1e-6 <= left - due <= MARGIN for (left, _), due in zip(self.out, dues, strict=False))
         return same and len(self.out) == len(self.pieces)
 
     def facts(self) -> dict[str, Any]:
@@ -90,7 +96,7 @@ class _NegativeSleep(ValueError):
     """As ``time.sleep`` raises it."""
 
 
-def check(answer: Subject) -> None:
+def check(answer: Subject, draw: Random) -> None:
     _text(answer)
     _first(answer)
     _error(answer)
@@ -105,6 +111,17 @@ def check(answer: Subject) -> None:
         answer, _Play(BUNCHES, gap=0.5, max_lag=0.75), "With gap=0.5 and max_lag=0.75 it goes wrong. Use the arguments."
     )
     _slow_reader(answer)
+    for _ in range(3):
+        _pace(answer, _drawn(draw), "Another stream goes wrong. Work it out piece by piece with a pencil.")
+
+
+def _drawn(draw: Random) -> _Play:
+    """Bunches of other sizes at other moments, the first of them early, with another gap and limit."""
+    at, pieces = 0.125, [(0.125, f"{draw.randint(10, 99)} ") for _ in range(3)]
+    for _ in range(draw.randint(3, 6)):
+        at += draw.choice([0.25, 0.5, 1.0, 2.0])
+        pieces += [(at, f"{draw.randint(10, 99)} ") for _ in range(draw.randint(1, 4))]
+    return _Play(pieces, draw.choice([0.125, 0.25, 0.5]), draw.choice([0.5, 0.75, 1.0]))
 
 
 def _text(answer: Subject) -> None:
@@ -180,6 +197,15 @@ def _slow_reader(answer: Subject) -> None:
         )
     if play.text != "".join(text for _, text in BUNCHES):
         raise NotYet("With a slow reader text was lost.", given="a reader who takes 2 s for each piece", got=play.text)
+    asked: Pieces = [(BUNCHES[0][0] + 2.0 * index, text) for index, (_, text) in enumerate(BUNCHES)]
+    if any(came - due > MARGIN for (came, _), (due, _) in zip(play.out, asked, strict=True)):
+        why = "When a slow reader asks for a piece, its moment to leave is over. Let it go at once, without sleeping."
+        raise NotYet(
+            why,
+            given="a reader who takes 2 s for each piece",
+            got=Words(_shown(play.out)),
+            expected=Words(_shown(asked)),
+        )
 
 
 def _shown(pieces: Pieces) -> str:
@@ -203,6 +229,20 @@ EXERCISE = Exercise(
     reason="A smoother that sleeps a fixed time per piece falls behind for ever after one burst; the cap on the lag turns "
     "waiting into a bounded price. Nothing is held back, so an error of the source passes through by itself.",
     check=check,
+)
+
+EXERCISE.survive(
+    "the source has waited until the piece was there, so the clock is past `arrived` anyway",
+    "when = arrived if last is None else min((last + gap), arrived + max_lag)",
+    "when = arrived if last is None else min(max(gap, last + gap), arrived + max_lag)",
+    "when = arrived if last is None else min(max(last, last + gap), arrived + max_lag)",
+    "when = arrived if last is None else min(max(when, last + gap), arrived + max_lag)",
+)
+EXERCISE.survive(
+    "plan and clock differ only behind a slow reader, and there the text does not say from which to count; "
+    "right answers of the bank do either",
+    "when = arrived if last is None else min(max(arrived, when + gap), arrived + max_lag)",
+    'yield text (moved before "last = clock()")',
 )
 
 
@@ -326,6 +366,15 @@ def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
     last = float("-inf")
     for arrived, text in stream:
         sleep(min(max(arrived, last + gap), arrived + max_lag) - clock())
+        last = clock()
+        yield text
+
+
+@EXERCISE.wrong("sleeps as long as it is late", says="its moment to leave is over")
+def _(stream, gap, max_lag, clock, sleep):  # type: ignore[no-untyped-def]
+    last = float("-inf")
+    for arrived, text in stream:
+        sleep(abs(min(max(arrived, last + gap), arrived + max_lag) - clock()))
         last = clock()
         yield text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, TypeVar
 
 from course_utils.checks.subject import NoAnswer, NotAttempted, Raised, Subject
@@ -12,6 +13,9 @@ from course_utils.checks.verdict import Verdict
 
 Answer = Callable[..., Any]
 A = TypeVar("A", bound=Answer)
+
+SEED = "notebook"
+"""The seed of the checks in a notebook, so that they ask the same every time. A grader keeps one of its own."""
 
 
 class Words(str):
@@ -40,10 +44,14 @@ class WrongAnswer:
 
 @dataclass
 class Exercise:
-    """An exercise without its text, which stands in ``source/exercises``.
+    """An exercise. Those of the course have their text in ``source/exercises``.
 
-    ``function`` is the name the learner defines; ``check`` takes a `Subject` and raises `NotYet` or returns.
-    ``reason`` is told with the reference solution. Minutes come in steps of five.
+    ``function`` is the name the learner defines. ``check`` takes a `Subject` and a `Random`, from which it draws inputs
+    that nobody can know beforehand; it raises `NotYet` or returns. ``reason`` is told with the reference solution.
+    Minutes come in steps of five.
+
+    An exercise from outside brings its text along: ``statement``, and ``cell``, the answer cell with the solution in it;
+    a line ``# solution`` hides the rest of its block from the learner.
     """
 
     id: str
@@ -54,9 +62,12 @@ class Exercise:
     core: bool
     hints: tuple[str, str, str]
     reason: str
-    check: Callable[[Subject], None]
+    check: Callable[[Subject, Random], None]
+    statement: str = ""
+    cell: str = ""
     wrong_answers: list[WrongAnswer] = field(default_factory=list)
     right_answers: list[Answer] = field(default_factory=list)
+    survivors: dict[str, str] = field(default_factory=dict)
 
     def wrong(self, name: str, says: str) -> Callable[[A], A]:
         """Decorator: this answer must be refused, with ``says`` in the message."""
@@ -72,10 +83,22 @@ class Exercise:
         self.right_answers.append(answer)
         return answer
 
-    def judge(self, answer: Any) -> Verdict:
-        """The verdict on ``answer``; never raises, apart from an interrupt by the learner."""
+    @property
+    def cell_id(self) -> str:
+        """The id of its answer cell in a notebook."""
+        return f"ex-{self.id.replace('.', '-')}"
+
+    def survive(self, reason: str, *changes: str) -> None:
+        """Say why these mutants of the solution pass, each as `prove` shows it: the changed line."""
+        self.survivors |= dict.fromkeys(changes, reason)
+
+    def judge(self, answer: Any, seed: int | str = SEED) -> Verdict:
+        """The verdict on ``answer``; never raises, apart from an interrupt by the learner.
+
+        Another ``seed`` asks the same with other inputs.
+        """
         try:
-            self.check(Subject(answer))
+            self.check(Subject(answer), Random(f"{self.id} {seed}"))
         except NotYet as no:
             return Verdict(self.id, "not_yet", no.why, no.given, _shown(no.got), _shown(no.expected))
         except NotAttempted as untouched:

@@ -1,15 +1,14 @@
-"""The words of the notebooks: check, hint, solution, predict, reveal, progress, reset. None of them raises."""
+"""The words of the notebooks: check, hint, solution, predict, reveal, progress, reset, add_exercises. None of them raises."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
 from course_utils import work
-from course_utils.checks import exercise, exercises
+from course_utils.checks import add, exercise, exercises, texts
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.verdict import OUTCOMES, Verdict
 
@@ -46,6 +45,15 @@ def check(id: str, answer: Any = None) -> Verdict:
     return replace(verdict, message=f"{verdict.message} {trouble}") if trouble else verdict
 
 
+def add_exercises(path: str) -> Note:
+    """Make the exercises of a Python file known, so that `check`, `hint` and `solution` find them by their numbers."""
+    try:
+        found = add(path)
+    except Exception as error:  # noqa: BLE001  # the file is somebody else's program, and no word of ours raises
+        return Note(f"Could not read exercises: {type(error).__name__}: {error}")
+    return Note("\n".join(f"{one.id} {one.title}: {one.minutes} minutes" for one in found))
+
+
 def hint(id: str, level: int | None = None) -> Note:
     """The next hint of an exercise: where to look, then the idea, then the last line but one; or the level asked for."""
     known = _find(id)
@@ -68,7 +76,7 @@ def solution(id: str) -> Note:
     id = known.id
     if _recall("outcomes", id) != "passed":
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
-    code = _reference(id) or "(This edition of the course has no solutions.)"
+    code = texts.solution(known) or "(This edition of the course has no solutions.)"
     return Note(f"{known.reason}\n\n{code}", aligned=True)
 
 
@@ -158,13 +166,3 @@ def _find(id: str) -> Exercise | Note:
         return exercise(str(id))  # hint(1.1) is as clear as hint("1.1")
     except KeyError as error:
         return Note(f"{error.args[0]}.")
-
-
-def _reference(id: str) -> str:
-    """The code of the solution cell, where this edition has it."""
-    name = f"ex-{id.replace('.', '-')}"
-    for path in sorted((work.ROOT / "solutions").glob("*.ipynb")):
-        for cell in json.loads(path.read_text("utf-8"))["cells"]:
-            if cell.get("id") == name:
-                return "".join(cell["source"])
-    return ""
