@@ -14,6 +14,7 @@ COMMANDS = {
     "reset": ("commands", "put the starter of one exercise back: reset 1.1"),
     "build": ("build", "make the notebooks from source/; --check compares only"),
     "lint": ("lint", "check the shape of the notebooks"),
+    "prove": ("prove", "judge wrong, right, hard-coded and mutated answers: is each check worth believing?"),
     "compared": ("compared", "say how many code cells nbval compares"),
 }
 
