@@ -144,7 +144,7 @@ def _called(said: Said, times: Sequence[float]) -> Schedule:
         first, last = deltas[0][0], deltas[-1][0]
         schedule.append((first, 0, _item_event("added", place, _call_item(call, "", "in_progress"))))
         schedule += deltas
-        schedule.append((last, 0, {"type": f"{prefix}.done", "name": call.name, "arguments": call.arguments} | where))
+        schedule.append((last, 0, {"type": f"{prefix}.done", "arguments": call.arguments} | where))
         schedule.append(
             (last, 0, _item_event("done", place, _call_item(call, call.arguments, _call_status(said, call))))
         )
