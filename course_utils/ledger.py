@@ -61,6 +61,11 @@ class Entry:
             if not self._goes_on and self._fate.stopped is None:
                 self._fate.stopped = self._left_at
 
+    def is_over(self, at: float) -> bool:
+        """Whether a request to cancel it has ended this answer before the frame of ``at`` seconds."""
+        stopped = self._fate.stopped if self._fate.cancelled else None
+        return stopped is not None and self.arrived + at > stopped + _SLACK
+
     @property
     def cancelled(self) -> bool:
         """Whether a request to cancel it has ended this answer before its time."""

@@ -193,7 +193,7 @@ class _Socket(asyncio.Protocol):
     def _send_frame(self) -> None:
         """Send the frames that are due, then sleep until the next deadline, or end the answer."""
         loop, frames = asyncio.get_running_loop(), self._playing.frames
-        while self._at < len(frames) and self._entry is not None and not self._entry.cancelled:
+        while self._at < len(frames) and self._entry is not None and not self._entry.is_over(frames[self._at].at):
             if self._blocked or self._transport.is_closing():
                 return  # until `resume_writing`, if ever
             deadline = self._started + frames[self._at].at / self._core.clock.speed

@@ -29,7 +29,7 @@ class _Playing:
         self._patience: float | None = timeouts.get("read")
 
     def next_frame(self) -> Frame | None:
-        return None if self.entry.cancelled else next(self._frames, None)
+        return next(self._frames, None)
 
     def deadline(self, at: float) -> tuple[float, bool]:
         """When to act, and whether it is too late: the read time-out runs from one read to the next."""
@@ -77,6 +77,8 @@ class _Stream(httpx2.SyncByteStream):
             playing.clock.sleep_until(when)
             if too_late:
                 raise playing.give_up()
+            if playing.entry.is_over(frame.at):
+                return
             yield playing.sent(frame)
             playing.finish(frame)
 
@@ -95,6 +97,8 @@ class _AsyncStream(httpx2.AsyncByteStream):
             await playing.clock.asleep_until(when)
             if too_late:
                 raise playing.give_up()
+            if playing.entry.is_over(frame.at):
+                return
             yield playing.sent(frame)
             playing.finish(frame)
 
