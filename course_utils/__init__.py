@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "charts": ("plot_bars", "plot_curves"),
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
     "api": ("MODEL",),
     "conduct": ("Conduct", "conduct_of"),

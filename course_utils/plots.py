@@ -65,7 +65,7 @@ def plot_timelines(
     parts = [axis.draw(TOP, TOP + height * len(drawn))]
     parts += [lane.draw(axis, TOP + height * index + 34, play) for index, lane in enumerate(drawn)]
     reading = "\n".join(lane.sentence() for lane in drawn)
-    return Figure(_svg(title, reading, TOP + height * len(drawn) + 40, parts), reading)
+    return Figure(svg(title, reading, TOP + height * len(drawn) + 40, parts), reading)
 
 
 class _Axis:
@@ -75,7 +75,7 @@ class _Axis:
         """``room``: pixels kept free at the right end, for the label of whatever comes last."""
         self.until = until or 1.0
         self.width = WIDTH - LEFT - RIGHT - room
-        self.step = next(step for step in _round_steps() if self.until / step <= 10)
+        self.step = next(step for step in round_steps() if self.until / step <= 10)
 
     def x(self, at: float) -> str:
         return f"{self.px(at):g}"
@@ -86,19 +86,20 @@ class _Axis:
     def draw(self, top: int, bottom: int) -> str:
         marks = [index * self.step for index in range(int(self.until / self.step + 1e-9) + 1)]
         lines = "".join(f"M{self.x(at)} {top}V{bottom}" for at in marks[1:])
-        labels = "".join(_text(self.px(at), bottom + 16, f"{at:g}", QUIET, "middle") for at in marks)
+        labels = "".join(text(self.px(at), bottom + 16, f"{at:g}", QUIET, "middle") for at in marks)
         zero = self.x(0)
         return (
             f'<path d="{lines}" stroke="#e3e6ea" fill="none"/>'
             f'<path d="M{zero} {top - 8}V{bottom}" stroke="{INK}" fill="none"/>'
             f'<path d="M{zero} {top - 6}l-5 -8h10z" fill="{INK}"/>'
-            + _text(self.px(0) + 9, top - 8, "request sent", INK)
+            + text(self.px(0) + 9, top - 8, "request sent", INK)
             + labels
-            + _text(WIDTH - RIGHT, bottom + 32, "seconds since the request", QUIET, "end")
+            + text(WIDTH - RIGHT, bottom + 32, "seconds since the request", QUIET, "end")
         )
 
 
-def _round_steps() -> list[float]:
+def round_steps() -> list[float]:
+    """Distances between two marks of an axis that a person can read, from small to large."""
     return [base * 10.0**power for power in range(-4, 6) for base in (1, 2, 5)]
 
 
@@ -132,7 +133,7 @@ class _Lane:
         dotted = "".join(f"M{axis.x(start)} {y}H{axis.x(end)}" for start, end in waits)
         solid = f"M{axis.x(self.times[0])} {y}H{axis.x(self.times[-1])}"
         named = "".join(
-            _text((axis.px(start) + axis.px(end)) / 2, y + 16, f"{_s(end - start)} pause", QUIET, "middle")
+            text((axis.px(start) + axis.px(end)) / 2, y + 16, f"{_s(end - start)} pause", QUIET, "middle")
             for start, end in waits[1:]
         )
         return (
@@ -157,17 +158,15 @@ class _Lane:
         if end - x < 190:
             both = f"first and last text {_s(last)}" if first == last else f"first text {_s(first)}, last {_s(last)}"
             near = x > WIDTH - 250
-            return (
-                triangle + square + _text(x - 10 if near else x + 10, y - 11, both, FIRST, "end" if near else "start")
-            )
-        labels = _text(x + 10, y - 11, f"first text {_s(first)}", FIRST)
-        return triangle + square + labels + _text(end, y - 11, f"last text {_s(last)}", LAST, "middle")
+            return triangle + square + text(x - 10 if near else x + 10, y - 11, both, FIRST, "end" if near else "start")
+        labels = text(x + 10, y - 11, f"first text {_s(first)}", FIRST)
+        return triangle + square + labels + text(end, y - 11, f"last text {_s(last)}", LAST, "middle")
 
     def _reader(self, axis: _Axis, y: int, play: bool) -> str:
         """A bar where she reads, nothing where she waits for words, and when she is through."""
         bars = "".join(f"M{axis.x(start)} {y}H{axis.x(end)}" for start, end in _reading_spans(self))
         done = self.read[-1]
-        caption = _text(axis.px(done) + 8, y + 4, f"read by {_s(done)}", READ)
+        caption = text(axis.px(done) + 8, y + 4, f"read by {_s(done)}", READ)
         dot = self._cursor(axis, y) if play else f'<circle cx="{axis.x(done)}" cy="{y}" r="4" fill="{READ}"/>'
         name = f'<text x="12" y="{y + 4}" fill="{READ}">the reader</text>'
         return f'{name}<path d="{bars}" stroke="{READ}" stroke-width="5" fill="none" opacity=".55"/>{dot}{caption}'
@@ -212,12 +211,15 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def _text(x: float, y: int, text: str, fill: str, anchor: str = "start") -> str:
+def text(x: float, y: float, words: str, fill: str, anchor: str = "start", keep_spaces: bool = False) -> str:
+    """One line of text; ``anchor`` says which end of it stands at ``x``."""
     side = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text x="{x:g}" y="{y}" fill="{fill}"{side}>{escape(text)}</text>'
+    spaces = ' xml:space="preserve"' if keep_spaces else ""
+    return f'<text x="{x:g}" y="{y:g}" fill="{fill}"{side}{spaces}>{escape(words)}</text>'
 
 
-def _svg(title: str, reading: str, height: int, parts: Sequence[str]) -> str:
+def svg(title: str, reading: str, height: int, parts: Sequence[str]) -> str:
+    """A whole picture: its paper, title and description around ``parts``."""
     body = "".join(parts)
     # Several figures share one page, so the ids that title and description need come from the content.
     key = hashlib.sha256((title + body).encode()).hexdigest()[:8]

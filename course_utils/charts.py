@@ -1,0 +1,94 @@
+"""Bars and curves, beside the timelines of `plots`: what is likely, and what grows with what. Same paper, same words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from course_utils.plots import INK, LAST, QUIET, TEXT, WIDTH, Figure, round_steps, svg, text
+
+BAR, BAR_LEFT, BAR_ROOM = 24, 190, 90
+CURVE_LEFT, CURVE_TOP, CURVE_WIDTH, CURVE_HEIGHT = 78, 52, 640, 240
+DASHES = ("", "7 4", "2 4", "10 3 2 3")
+"""Curves differ in their strokes, so that colour carries nothing alone."""
+COLOURS = (TEXT, "#a34700", LAST, "#1d6b35")
+
+
+def plot_bars(values: Mapping[str, float], *, title: str, unit: str = "", highlight: str | None = None) -> Figure:
+    """One horizontal bar a name, in the given order; ``highlight`` names the one that is marked with a triangle.
+
+    ``unit`` stands behind each number; with ``"%"`` the values are shares of 1.
+    """
+    if not values:
+        raise ValueError("there is nothing to draw: expected at least one value")
+    if min(values.values()) < 0:
+        raise ValueError(f"bars begin at 0, got {min(values.values())!r}")
+    most = max(values.values()) or 1.0
+    shown = {name: _number(value, unit) for name, value in values.items()}
+    parts = []
+    for index, (name, value) in enumerate(values.items()):
+        y = 46 + BAR * index
+        length = round(value / most * (WIDTH - BAR_LEFT - BAR_ROOM), 1)
+        marked = name == highlight
+        colour = "#a34700" if marked else TEXT
+        if marked:
+            parts.append(f'<path d="M{BAR_LEFT - 16} {y + 3}l9 5l-9 5z" fill="{colour}"/>')
+        parts.append(text(BAR_LEFT - 22, y + 13, name, INK, "end", keep_spaces=True))
+        parts.append(f'<rect x="{BAR_LEFT}" y="{y + 1}" width="{length:g}" height="{BAR - 8}" fill="{colour}"/>')
+        parts.append(text(BAR_LEFT + length + 8, y + 13, shown[name], QUIET))
+    reading = f"{title}: " + ", ".join(f"{name!r} {shown[name]}" for name in values) + "."
+    return Figure(svg(title, reading, 46 + BAR * len(values) + 12, parts), reading)
+
+
+def plot_curves(curves: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x: str, y: str) -> Figure:
+    """Curves through points ``(x, y)``, each with its name at its right end. Both axes begin at 0."""
+    if not curves or not all(curves.values()):
+        raise ValueError("there is nothing to draw: expected at least one curve, each with at least one point")
+    right = max(at for points in curves.values() for at, _ in points) or 1.0
+    top = max(value for points in curves.values() for _, value in points) or 1.0
+    bottom = CURVE_TOP + CURVE_HEIGHT
+
+    def px(at: float) -> float:
+        return round(CURVE_LEFT + at / right * CURVE_WIDTH, 1)
+
+    def py(value: float) -> float:
+        return round(bottom - value / top * CURVE_HEIGHT, 1)
+
+    parts = [
+        f'<path d="M{CURVE_LEFT} {CURVE_TOP - 8}V{bottom}H{CURVE_LEFT + CURVE_WIDTH}" stroke="{INK}" fill="none"/>'
+    ]
+    for mark in _marks(right):
+        parts.append(text(px(mark), bottom + 17, f"{mark:,g}", QUIET, "middle"))
+    for mark in _marks(top)[1:]:
+        parts.append(f'<path d="M{CURVE_LEFT} {py(mark):g}h{CURVE_WIDTH}" stroke="#e3e6ea"/>')
+        parts.append(text(CURVE_LEFT - 8, py(mark) + 4, f"{mark:,g}", QUIET, "end"))
+    heights: list[float] = []
+    for number, (name, points) in enumerate(curves.items()):
+        colour, dash = COLOURS[number % 4], DASHES[number % 4]
+        path = " ".join(f"{px(at):g},{py(value):g}" for at, value in points)
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
+        )
+        at, value = points[-1]
+        height = py(value) + 4
+        while any(abs(height - other) < 16 for other in heights):
+            height -= 16  # names of curves that end together stand above each other
+        heights.append(height)
+        parts.append(text(px(at) + 8, height, name, colour))
+    parts.append(text(CURVE_LEFT + CURVE_WIDTH, bottom + 36, x, QUIET, "end"))
+    parts.append(text(12, CURVE_TOP - 12, y, QUIET))
+    reading = f"{title}. " + " ".join(
+        f"{name}: {points[0][1]:,g} at {points[0][0]:,g}, {points[-1][1]:,g} at {points[-1][0]:,g}."
+        for name, points in curves.items()
+    )
+    return Figure(svg(title, reading, bottom + 50, parts), reading)
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "%":
+        return f"{value:.1%}".replace("%", " %")
+    return f"{value:,g} {unit}".rstrip()
+
+
+def _marks(until: float) -> list[float]:
+    step = next(step for step in round_steps() if until / step <= 6)
+    return [index * step for index in range(int(until / step + 1e-9) + 1)]

@@ -1,0 +1,71 @@
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from course_utils.charts import plot_bars, plot_curves
+
+SVG = "{http://www.w3.org/2000/svg}"
+SHARES = {" the": 0.5, " be": 0.25, "<b>&": 0.0}
+WORK = {"without": [(0, 0), (10, 200)], "with": [(0, 0), (10, 200)]}
+
+
+def nodes(figure, kind: str) -> list[ET.Element]:
+    return list(ET.fromstring(figure.svg).iter(f"{SVG}{kind}"))
+
+
+def words(figure) -> list[str]:
+    return [node.text for node in nodes(figure, "text")]
+
+
+def test_bars_are_as_long_as_their_values():
+    lengths = [float(node.get("width")) for node in nodes(plot_bars(SHARES, title="Next", unit="%"), "rect")[1:]]
+    assert lengths[0] == 2 * lengths[1] > lengths[2] == 0
+
+
+def test_bars_are_named_numbered_and_read_out():
+    figure = plot_bars(SHARES, title="Next", unit="%")
+    assert {" the", "50.0 %", "<b>&", "0.0 %"} <= set(words(figure))
+    assert figure.reading == "Next: ' the' 50.0 %, ' be' 25.0 %, '<b>&' 0.0 %."
+    assert nodes(figure, "desc")[0].text == figure.reading
+
+
+def test_one_bar_may_be_marked_by_its_shape():
+    plain, marked = plot_bars(SHARES, title="Next"), plot_bars(SHARES, title="Next", highlight=" be")
+    assert len(nodes(marked, "path")) == len(nodes(plain, "path")) + 1
+
+
+def test_a_curve_goes_through_its_points_and_is_read_out():
+    figure = plot_curves({"work": [(0, 0), (5, 1000), (10, 4000)]}, title="Work", x="tokens", y="rows")
+    points = [tuple(map(float, pair.split(","))) for pair in nodes(figure, "polyline")[0].get("points").split()]
+    assert points[1][0] - points[0][0] == points[2][0] - points[1][0]
+    assert (points[0][1] - points[2][1]) == pytest.approx(4 * (points[0][1] - points[1][1]))
+    assert figure.reading == "Work. work: 0 at 0, 4,000 at 10."
+
+
+def test_curves_that_end_together_have_names_apart_and_strokes_of_their_own():
+    figure = plot_curves(WORK, title="Work", x="tokens", y="rows")
+    heights = [float(node.get("y")) for node in nodes(figure, "text") if node.text in WORK]
+    assert abs(heights[0] - heights[1]) >= 16
+    assert len({node.get("stroke-dasharray") for node in nodes(figure, "polyline")}) == 2
+
+
+@pytest.mark.parametrize("empty", [{}, {"a": []}])
+def test_nothing_to_draw_is_said(empty):
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plot_curves(empty, title="", x="", y="")
+
+
+def test_a_bar_can_not_be_negative():
+    with pytest.raises(ValueError, match="got -1"):
+        plot_bars({"a": -1.0}, title="")
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plot_bars({}, title="")
+
+
+@pytest.mark.parametrize("figure", [plot_bars(SHARES, title="A"), plot_curves(WORK, title="A", x="tokens", y="rows")])
+def test_everything_lies_inside_the_picture(figure):
+    _, _, width, height = map(float, ET.fromstring(figure.svg).get("viewBox").split())
+    for node in nodes(figure, "text"):
+        reach = 7.2 * len(node.text) * {"middle": 0.5, "end": 0.0}.get(node.get("text-anchor"), 1.0)
+        assert float(node.get("x")) + reach <= width
+        assert 0 < float(node.get("y")) <= height
