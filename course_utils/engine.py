@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from course_utils import api, chat, messages, plain, responses, scenario, tools
 from course_utils.api import CREATED, MODEL, ApiError
 from course_utils.dialect import Asked, Dialect, Said
-from course_utils.frames import Bend, Ending, Frame, apply, time_limit
+from course_utils.frames import Bend, Ending, Frame, TooMany, apply, time_limit
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -69,6 +69,8 @@ class Answer:
 
 REMEMBERED = 10_000
 """Different prompts, and flaky models, whose number of requests is remembered; beyond that the oldest counts anew."""
+MOST_TOKENS, MOST_READ = 100_000, 20_000_000
+"""Tokens that an answer may have, and letters that a prompt may have with all that went before it."""
 BOOKED = 16_384
 """Bytes of a request body that the ledger keeps whole; of a larger one it keeps the plain fields."""
 
@@ -227,7 +229,10 @@ class Engine:
         headers = {"content-type": dialect.STREAM} | (NO_SNIFFING if dialect.STREAM.startswith("text/plain") else {})
         for fault in faults:
             headers |= getattr(fault, "headers", {})
-        bent = apply(faults, asked.broken(plain, dialect.error_event))
+        try:
+            bent = apply(faults, asked.broken(plain, dialect.error_event))
+        except TooMany as error:
+            raise ApiError(400, str(error), param="model") from None
         return Answer(200, headers, tuple(bent), asked.pace.headers, streamed=True)
 
     def _unary(self, dialect: Dialect, request: Asked, said: Said, asked: Scenario, times: Sequence[float]) -> Answer:
@@ -281,14 +286,22 @@ class Engine:
             )
         instructions, own = request.texts[: request.instructions], request.texts[request.instructions :]
         asked, told = before.request.texts[before.request.instructions :], "".join(before.said.pieces)
-        return replace(request, texts=(*instructions, *asked, told, *own))
+        texts = (*instructions, *asked, told, *own)
+        if (read := sum(map(len, texts))) > MOST_READ:
+            raise ApiError(
+                400,
+                f"the prompt has {read} letters with the responses before it, and the model reads {MOST_READ}",
+                param="input",
+                code="context_length_exceeded",
+            )
+        return replace(request, texts=texts)
 
     def _say(self, request: Asked, asked: Scenario) -> Said:
         """Tool calls where they are asked for; else the reply up to the first stop text or limit; thoughts before it."""
         id = self._id()
         read = request.prompt_tokens
         said = Said(id, (), prompt_tokens=read, cached=self._cache.read(request.texts) if asked.pace.cache else 0)
-        limit, why = asked.limit(request.max_tokens)
+        limit, why = asked.limit(min(request.max_tokens or MOST_TOKENS, MOST_TOKENS))
         reasoning = asked.reasoning if limit is None else min(asked.reasoning, limit)
         left = None if limit is None else limit - reasoning
         count = None if request.tools_answered else asked.calls  # the wish is fulfilled; a tool_choice still counts

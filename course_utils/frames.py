@@ -36,6 +36,14 @@ class Frame:
     ending: Ending | None = None
 
 
+MOST_FRAMES, MOST_BENT = 100_000, 500_000
+"""Frames that a fault may make of an answer, and frames that all its faults together may take in hand."""
+
+
+class TooMany(ValueError):
+    """Faults that would make more frames than there may be."""
+
+
 Frames = Sequence[Frame]
 Bend = Callable[[Frames], list[Frame]]
 """A fault is any function from frames to frames; a `Fault` also has a name, and headers it changes."""
@@ -59,8 +67,12 @@ class Fault:
 def apply(faults: Iterable[Bend], frames: Frames) -> list[Frame]:
     """The frames after every fault in turn; the first fault stands nearest to the model."""
     bent = list(frames)
+    handled = 0
     for fault in faults:
         bent = fault(bent)
+        handled += len(bent)
+        if handled > MOST_BENT:
+            raise TooMany(f"these faults would take more than {MOST_BENT} pieces in hand: leave some out")
     return bent
 
 
@@ -87,15 +99,17 @@ def page_buffer(size: int = 4096) -> Fault:
 
     def bend(frames: Frames) -> list[Frame]:
         pages: list[Frame] = []
-        held, tokens = b"", 0
+        held, tokens = bytearray(), 0
         for frame in frames:
-            held, tokens = held + frame.data, tokens + frame.tokens
+            held += frame.data
+            tokens += frame.tokens
             full = len(held) // size * size
             if full:
-                pages.append(Frame(frame.at, held[:full], tokens))
-                held, tokens = held[full:], 0
+                pages.append(Frame(frame.at, bytes(held[:full]), tokens))
+                del held[:full]
+                tokens = 0
         if held or frames[-1].ending:
-            pages.append(Frame(frames[-1].at, held, tokens, frames[-1].ending))
+            pages.append(Frame(frames[-1].at, bytes(held), tokens, frames[-1].ending))
         return pages
 
     return Fault("page", bend)
@@ -217,11 +231,13 @@ def bundle(count: int) -> Fault:
     def bend(frames: Frames) -> list[Frame]:
         out: list[Frame] = []
         held: list[Frame] = []
+        tokens = 0
         for frame in frames:
             held.append(frame)
-            if not frame.tokens or sum(one.tokens for one in held) >= count:
+            tokens += frame.tokens
+            if not frame.tokens or tokens >= count:
                 out.append(_joined(held))
-                held = []
+                held, tokens = [], 0
         return [*out, _joined(held)] if held else out
 
     return Fault("bundle", bend)
@@ -237,11 +253,17 @@ def split(size: int) -> Fault:
     _at_least(1, size=size)
 
     def pieces(frame: Frame) -> list[Frame]:
-        parts = [frame.data[start : start + size] for start in range(0, len(frame.data), size)] or [b""]
+        if len(frame.data) <= size:
+            return [frame]
+        parts = [frame.data[start : start + size] for start in range(0, len(frame.data), size)]
         small = [Frame(frame.at, part) for part in parts]
         return [*small[:-1], replace(frame, data=parts[-1])]
 
-    return Fault("split", lambda frames: [piece for frame in frames for piece in pieces(frame)])
+    def bend(frames: Frames) -> list[Frame]:
+        _not_too_many("split", sum(-(-len(frame.data) // size) for frame in frames))
+        return [piece for frame in frames for piece in pieces(frame)]
+
+    return Fault("split", bend)
 
 
 def split_utf8(delay: float = 0.01) -> Fault:
@@ -275,6 +297,7 @@ def heartbeat(every: float) -> Fault:
     _at_least(0.001, every=every)
 
     def bend(frames: Frames) -> list[Frame]:
+        _not_too_many("heartbeat", int(max(frame.at for frame in frames) / every))
         out: list[Frame] = []
         last = 0.0
         for frame in frames:
@@ -292,6 +315,11 @@ def content_type(value: str = "text/html") -> Fault:
     if not value.isascii() or not value.isprintable():
         raise ValueError(f"a header is printable ASCII, got {value!r}")
     return Fault("type", lambda frames: list(frames), {"content-type": value})
+
+
+def _not_too_many(name: str, count: int) -> None:
+    if count > MOST_FRAMES:
+        raise TooMany(f"{name} would cut this answer into {count} pieces, and there may be {MOST_FRAMES}")
 
 
 def _at_least(least: float, **values: float) -> None:

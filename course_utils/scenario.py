@@ -6,7 +6,6 @@ which they are named, the first nearest to the model, behind those the server wa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,10 +46,14 @@ class Scenario:
         return [*kept[:-1], replace(kept[-1], data=event(len(kept) - 1), ending=frames.Ending("end", "error"))]
 
 
+LONGEST = 1e9
+"""Seconds that an option may name: all of them together stay finite."""
+
+
 def _seconds(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("it needs a finite number")
+    if not abs(value) <= LONGEST:
+        raise ValueError(f"it needs a finite number, up to {LONGEST:.0e}")
     return value
 
 
@@ -129,7 +132,7 @@ OPTIONS: dict[str, Option] = {
         headers=lambda pace, value: min(pace.headers, value),
     ),
     "itl": _pace("0.02", "seconds between tokens", _seconds, itl=_value),
-    "tps": _pace("50", "tokens per second", _seconds, itl=lambda pace, value: 1 / value),
+    "tps": _pace("50", "tokens per second", _seconds, itl=lambda pace, value: _seconds(str(1 / value))),
     "headers": _pace("0.02", "seconds to the headers", _seconds, headers=_value),
     "pause": _pace(
         "3:0.5",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from course_utils.api import ApiError, dumps
+from course_utils.api import LONGEST_NAME, ApiError, dumps
 from course_utils.replies import tokens
 
 
@@ -65,6 +65,8 @@ def _call(tool: dict[str, Any], index: int, seed: str) -> Call:
     name = tool.get("name")
     if not isinstance(name, str) or not name:
         raise ApiError(400, "each tool needs a name", param="tools")
+    if len(name) > LONGEST_NAME:
+        raise ApiError(400, f"a tool's name may have {LONGEST_NAME} letters at most, got {len(name)}", param="tools")
     parameters = tool.get("parameters", tool.get("input_schema"))
     digest = hashlib.sha256(f"{seed}:{index}".encode()).hexdigest()
     return Call(index, f"call_{digest[:24]}", name, tuple(tokens(dumps(example(parameters)))))
@@ -87,7 +89,7 @@ class _Endless(Exception):
 
 
 DEEPEST, LARGEST = 64, 10_000
-"""Levels of a schema that an example goes down, and values it may have."""
+"""Levels of a schema that an example goes down, and values and letters it may have."""
 
 CHOICES = ("anyOf", "oneOf", "allOf")
 FORMATS = {
@@ -112,8 +114,8 @@ class _Examples:
 
     def of(self, schema: Any, inside: tuple[str, ...], depth: int = 0) -> Any:
         """A value for ``schema``; ``inside`` are the references that led here."""
-        self._left -= 1
-        if depth > DEEPEST or self._left < 0:
+        self._spend(1)
+        if depth > DEEPEST:
             raise _Endless
         schema = schema if isinstance(schema, dict) else {}
         if isinstance(pointer := schema.get("$ref"), str):
@@ -123,8 +125,10 @@ class _Examples:
         for choices in CHOICES:
             if isinstance(schema.get(choices), list) and schema[choices]:
                 return self._first(schema[choices], inside, depth + 1)
-        if "const" in schema or schema.get("enum"):
-            return schema["const"] if "const" in schema else schema["enum"][0]
+        if "const" in schema:
+            return self._spelt(schema["const"])
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
+            return self._spelt(schema["enum"][0])
         kind = schema.get("type", "object")
         kind = kind[0] if isinstance(kind, list) and kind else kind
         if kind == "object":
@@ -132,10 +136,23 @@ class _Examples:
         if kind == "array":
             return self._array(schema, inside, depth + 1)
         if kind == "string":
-            return _text(schema)
+            return self._spelt(_text(schema))
         if kind in ("integer", "number"):
-            return _number(schema, 1 if kind == "integer" else 1.5)
+            return self._spelt(_number(schema, 1 if kind == "integer" else 1.5))
         return True if kind == "boolean" else None
+
+    def _spelt(self, value: Any) -> Any:
+        """``value``, whose letters count against what an example may have."""
+        try:
+            self._spend(len(dumps(value)))
+        except ValueError:  # a number of more digits than Python writes
+            raise _Endless from None
+        return value
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise _Endless
 
     def _first(self, choices: list[Any], inside: tuple[str, ...], depth: int) -> Any:
         for choice in choices:
@@ -147,6 +164,7 @@ class _Examples:
         made = {}
         properties, required = schema.get("properties"), schema.get("required")
         for name, inner in properties.items() if isinstance(properties, dict) else ():
+            self._spend(len(name))
             try:
                 made[name] = self.of(inner, inside, depth)
             except _Endless:

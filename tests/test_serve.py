@@ -58,7 +58,10 @@ def test_a_signal_ends_it_in_order_also_while_it_streams(number):
 
 
 def test_options_hold_for_every_request():
-    with serving(*FAST, "--reply", "one two three", "cut=1") as (_, variables), pytest.raises(openai.APIConnectionError):
+    with (
+        serving(*FAST, "--reply", "one two three", "cut=1") as (_, variables),
+        pytest.raises(openai.APIConnectionError),
+    ):
         list(ask(variables, stream=True))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 
 import openai
@@ -15,12 +15,14 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.frames import Close, Frame, Opcode
 from websockets.sync.client import connect
 
+from course_utils import server as module
 from course_utils.clock import RealClock
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 
 pytestmark = pytest.mark.live
 
+FAST = Pace(headers=0, ttft=0.01, itl=0.001)
 STRICT = pydantic.TypeAdapter(ResponsesServerEvent)
 LAST = ("response.completed", "response.incomplete", "response.failed", "error")
 TEXT = [
@@ -37,7 +39,7 @@ TEXT = [
 
 
 @contextmanager
-def serving(reply="one two three", pace=Pace(headers=0, ttft=0.01, itl=0.001), **options):
+def serving(reply="one two three", pace=FAST, **options):
     with MockServer(reply, pace=pace, clock=RealClock(), **options).serve() as server:
         yield server
 
@@ -121,20 +123,19 @@ def test_the_sdk_takes_several_turns_on_one_socket(served):
 
 
 def test_the_asynchronous_sdk_does_too(served):
-    async def both():
-        async with openai.AsyncOpenAI(base_url=served.url, api_key="none") as client:
-            async with client.responses.connect() as connection:
-                follows = {}
-                for _ in range(2):
-                    await connection.response.create(model="mock-1", input="Count", **follows)
-                    events = [STRICT.validate_json(await connection.recv_bytes()) for _ in TEXT]
-                    follows = {"previous_response_id": events[-1].response.id}
-                    yield [event.type for event in events]
+    async def turn(connection, **follows):
+        await connection.response.create(model="mock-1", input="Count", **follows)
+        return [STRICT.validate_json(await connection.recv_bytes()) for _ in TEXT]
 
-    async def collected():
-        return [types async for types in both()]
+    async def turns():
+        client = openai.AsyncOpenAI(base_url=served.url, api_key="none")
+        async with client, client.responses.connect() as connection:
+            first = await turn(connection)
+            return first, await turn(connection, previous_response_id=first[-1].response.id)
 
-    assert asyncio.run(collected()) == [TEXT, TEXT]
+    first, second = asyncio.run(turns())
+    assert [event.type for event in first] == [event.type for event in second] == TEXT
+    assert second[-1].response.previous_response_id == first[-1].response.id
 
 
 @pytest.mark.parametrize(
@@ -379,3 +380,52 @@ def test_a_wrong_key_is_a_401_for_the_sdk_as_well():
 def test_an_upgrade_of_another_kind_or_method_is_answered_as_plain_http(served):
     with raw(served, "/v1/models", upgrade="h2c", connection="close") as wire:
         assert to_the_end(wire).startswith(b"HTTP/1.1 200")
+
+
+# --- clients that mean no good --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flood", [frame(b"x" * 125, Opcode.PING), frame(b"{")], ids=["pings", "errors"])
+def test_a_client_that_talks_and_never_reads_is_not_read_either_and_is_let_go(monkeypatch, flood):
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    most = sent = 0
+    with serving(pace=Pace(headers=0, ttft=0, itl=0)) as server, raw(server) as wire:
+        wire.settimeout(0.1)
+        with pytest.raises(ConnectionError):
+            while True:
+                with suppress(TimeoutError):
+                    sent += wire.send(flood * 1000)
+                held = [one._transport.get_write_buffer_size() for one in list(server._core.connections)]
+                most = max([most, *held])
+        wait_for(lambda: not server._core.connections)
+    assert sent < 60_000_000
+    assert most < 1_000_000
+
+
+def test_a_client_that_does_not_close_after_the_server_did_is_let_go(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.25)
+    with serving(options=["end=1"]) as server, raw(server) as wire:
+        wire.sendall(frame(b"Count"))
+        assert frame(Close(1000, "").serialize(), Opcode.CLOSE, mask=False) in to_the_end(wire)
+        wait_for(lambda: not server._core.connections)
+
+
+def test_a_socket_on_which_nothing_happens_stays_open(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    with serving() as server, plain(server) as ws:
+        with pytest.raises(TimeoutError):
+            ws.recv(timeout=0.2)
+        ws.send("Count")
+        assert len(told(ws)) == 4
+
+
+def test_a_reply_function_that_fails_is_an_error_and_the_socket_goes_on(caplog):
+    def reply(prompt):
+        return None if prompt == "bad" else "one"
+
+    with serving(reply) as server, plain(server) as ws:
+        ws.send("bad")
+        assert "a reply function returns a text, got None" in told(ws)[0]["error"]["message"]
+        ws.send("good")
+        assert len(told(ws)) == 2
+    assert "Traceback" in caplog.text
