@@ -14,6 +14,7 @@ atexit.register(shutil.rmtree, WORK, ignore_errors=True)
 os.environ["COURSE_CLOCK"] = "virtual"
 os.environ["COURSE_WORK"] = WORK
 os.environ["PYTHONHASHSEED"] = "0"
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported; see course_utils/lm
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
 for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "COURSE_MODEL"):
     os.environ.pop(name, None)

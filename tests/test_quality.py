@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
     "tool",
     [
         ("ruff", "check", "."),
-        ("ruff", "format", "--check", "course_utils", "tests", "benchmarks", "clients", "start.py"),
+        ("ruff", "format", "--check", "course_utils", "tests", "benchmarks", "clients", "training", "start.py"),
         ("mypy",),
         ("mypy", "clients/run.py"),
     ],
