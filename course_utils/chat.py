@@ -122,19 +122,21 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     first, rest = _deltas(said)
     head = dumps(_head(request, said, "chat.completion.chunk"))[:-1]
 
-    def chunk(at: float, index: int, delta: dict[str, Any], text: str = "", end: str | None = None) -> Frame:
+    def chunk(
+        at: float, index: int, delta: dict[str, Any], text: str = "", end: str | None = None, tokens: int = 0
+    ) -> Frame:
         likely = _logprobs(request, said, [text]) if text else None
         choice = {"index": index, "delta": delta, "logprobs": likely, "finish_reason": end}
-        return frame(at, {"choices": [choice]} | ({"usage": None} if request.include_usage else {}), text)
+        return frame(at, {"choices": [choice]} | ({"usage": None} if request.include_usage else {}), text, tokens)
 
-    def frame(at: float, body: dict[str, Any], text: str = "") -> Frame:
+    def frame(at: float, body: dict[str, Any], text: str = "", tokens: int = 0) -> Frame:
         if request.obfuscate:
             body["obfuscation"] = padding(f"chatcmpl-{said.id}", text, PADDED)
-        return Frame(at, f"data: {head},{dumps(body)[1:]}\n\n".encode(), tokens=1 if text else 0)
+        return Frame(at, f"data: {head},{dumps(body)[1:]}\n\n".encode(), tokens=tokens)
 
     out = [chunk(opened, index, first) for index in answers]
     for at, (delta, text) in zip(times[said.reasoning :], rest, strict=True):
-        out += [chunk(at, index, delta, text) for index in answers]
+        out += [chunk(at, index, delta, text, tokens=1) for index in answers]
     out += [chunk(done, index, {}, end=_finish_reason(said)) for index in answers]
     if request.include_usage:
         out.append(frame(done, {"choices": [], "usage": usage(request, said)}))

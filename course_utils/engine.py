@@ -20,6 +20,7 @@ from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
 from course_utils.scenario import Scenario
+from course_utils.voices import VOICES, voice_of
 
 DIALECTS: dict[str, Dialect] = {
     "/chat/completions": chat,
@@ -146,7 +147,7 @@ class Engine:
         """Everything that is no question to the model: the list of models, and responses that are kept."""
         steps = path.split("/")
         if path.endswith("/models") and method == "GET":
-            names = [MODEL, *(f"{MODEL};{example}" for example in scenario.examples())]
+            names = [MODEL, *(f"{MODEL};{example}" for example in scenario.examples()), *VOICES]
             return json_answer({"object": "list", "data": [_model(name) for name in names]})
         if "models" in steps and method == "GET":
             return json_answer(_model("/".join(steps[steps.index("models") + 1 :])))
@@ -207,9 +208,10 @@ class Engine:
             )
         if asked.failed_after is not None and dialect is not responses:
             asked = replace(asked, error_after=asked.failed_after, failed_after=None)
-        said = self._say(request, asked)
+        seed = self._seed_of(request.prompt)
+        said = self._say(request, asked, seed)
         to_read = said.prompt_tokens - said.cached
-        times = asked.pace.token_times(said.count, to_read, self._seed_of(request.prompt), others)
+        times = asked.pace.token_times(said.count, to_read, seed, others)
         every = tuple(at for at in times for _ in range(request.answers))
         frames = dialect.frames(request, said, times, asked.pace.headers) if request.stream or request.store else []
         job = Job(request, said, tuple(frames), now, len(body)) if request.store else None
@@ -296,7 +298,7 @@ class Engine:
             )
         return replace(request, texts=texts)
 
-    def _say(self, request: Asked, asked: Scenario) -> Said:
+    def _say(self, request: Asked, asked: Scenario, seed: str) -> Said:
         """Tool calls where they are asked for; else the reply up to the first stop text or limit; thoughts before it."""
         id = self._id()
         read = request.prompt_tokens
@@ -311,6 +313,20 @@ class Engine:
             pieces = tuple(piece for call in kept for piece in call.pieces)
             said = replace(said, pieces=pieces, calls=kept, reasoning=reasoning)
             return said if len(pieces) == whole else replace(said, cut_by=why)
+        if (voice := voice_of(request.model)) and request.schema is None:
+            spoken = voice(request, left, seed)
+            read = spoken.prompt_tokens
+            limited = why if len(spoken.pieces) == left else "max_tokens"  # or else its context was full
+            return replace(
+                said,
+                pieces=spoken.pieces,
+                cut_by=None if spoken.complete else limited,
+                stopped_by=spoken.stopped_by,
+                refusal=asked.refusal,
+                reasoning=reasoning,
+                prompt_tokens=read,
+                cached=min(read, said.cached),
+            )
         text = self._text(request)
         end, stop = min(((text.find(stop), stop) for stop in request.stops if stop in text), default=(len(text), None))
         every = tokens(text[:end])

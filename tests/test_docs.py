@@ -32,6 +32,7 @@ HEART = {
     "kept",
     "conduct",
     "scenario",
+    "voices",
     "engine",
     "clock",
     "metrics",

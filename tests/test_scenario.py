@@ -205,12 +205,12 @@ def test_every_option_s_example_is_understood_and_changes_something():
         assert scenario.parse(f"mock-1;{example}", PACE) != plain, example
 
 
-def test_the_models_that_are_listed_are_the_examples():
+def test_the_models_that_are_listed_are_the_examples_and_the_voices():
     mock = MockServer(clock=VirtualClock())
     with mock.client() as client:
         names = [model.id for model in client.models.list()]
         assert client.models.retrieve("mock-1;cut=12").id == "mock-1;cut=12"
-    assert names == ["mock-1", *(f"mock-1;{example}" for example in scenario.examples())]
+    assert names == ["mock-1", *(f"mock-1;{example}" for example in scenario.examples()), "austen"]
 
 
 def test_faults_act_in_the_order_in_which_they_are_named():
