@@ -214,7 +214,8 @@ class Engine:
         times = asked.pace.token_times(said.count, to_read, seed, others)
         every = tuple(at for at in times for _ in range(request.answers))
         frames = dialect.frames(request, said, times, asked.pace.headers) if request.stream or request.store else []
-        job = Job(request, said, tuple(frames), now, len(body)) if request.store else None
+        made = self._made(asked, frames) if dialect == plain.EVENTS else frames
+        job = Job(request, said, tuple(made), now, len(body)) if request.store else None
         if job:
             self._kept.keep(job)
         answer = (
@@ -225,6 +226,10 @@ class Engine:
         goes_on, size = asked.goes_on or request.background, min(len(body), BOOKED)
         booked = _booked(request.body, body)
         return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
+
+    def _made(self, asked: Scenario, frames: list[Frame]) -> list[Frame]:
+        """The numbered events that are there to come back for: none that the model's own error or limit has prevented."""
+        return apply(self._limit, asked.broken(frames, plain.EVENTS.error_event))
 
     def _streamed(self, dialect: Dialect, asked: Scenario, plain: list[Frame]) -> Answer:
         faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *self._limit)
@@ -256,7 +261,7 @@ class Engine:
         id, _, number = seen.rpartition(".")
         job = self._kept.find(id)
         after = api.whole_number(number)
-        if job is None or after is None or after >= len(job.frames) - 1:
+        if job is None or after is None or all(frame.ending for frame in job.rest(after, now)):
             return Answer(204, {}, ())
         return _resumed(job, after, now, plain.EVENTS.STREAM)
 

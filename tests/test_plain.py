@@ -131,6 +131,14 @@ def test_behind_the_end_there_is_nothing_more():
     assert (resumed(engine, last.id).status, resumed(engine, last.id).frames) == (204, ())
 
 
+@pytest.mark.parametrize(("model", "options"), [("mock-1;error-at=2", {}), ("mock-1", {"max_seconds": 0.8})])
+def test_what_the_models_own_error_or_limit_prevented_is_not_there_to_come_back_for(model, options):
+    engine = Engine(REPLY, PACE, **options)
+    whole = list(decode([body(ask("events", engine, model=model))]))
+    assert resumed(engine, whole[1].id).status == 204
+    assert list(decode([body(resumed(engine, whole[0].id))])) == whole[1:]
+
+
 @pytest.mark.parametrize("last", ["nobody.1", "nobody", "{id}.²", "{id}.x", "{id}.-1", "{id}." + "9" * 5000, "{id}"])
 def test_an_id_that_is_none_gets_an_end_and_no_second_answer(last):
     engine = Engine(REPLY, PACE)
