@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from course_utils import ledger, server
 from course_utils.__main__ import COMMANDS
+from course_utils.engine import DIALECTS
 from course_utils.lanes import race
+from course_utils.scenario import OPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "course_utils"
@@ -107,6 +110,34 @@ def test_the_numbers_under_the_picture_are_those_of_the_picture():
 def test_the_example_of_the_readme_runs():
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
     exec(re.sub(r"^  ", "", code, flags=re.MULTILINE), {})
+
+
+MOCK = (ROOT / "docs/mock-server.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_model_option_stands_on_the_page_of_the_mock(option):
+    assert f"`{option}`" in MOCK
+
+
+@pytest.mark.parametrize("route", [*DIALECTS, "/models", "/ws", server.LEDGER, server.CONDUCT])
+def test_a_route_stands_on_the_page_of_the_mock(route):
+    assert f"{route}`" in MOCK
+
+
+def test_the_example_of_the_page_of_the_mock_runs():
+    exec(re.search(r"```python\n(.*?)```", MOCK, re.DOTALL).group(1), {})
+
+
+def test_the_limits_on_the_page_of_the_mock_are_those_of_the_code():
+    for said, limit in (("10 MiB", server.MAX_BODY), ("64 KiB", server.MAX_UNSENT)):
+        number, unit = said.split()
+        assert f"{said} " in MOCK.replace("\n", " ")
+        assert int(number) * {"KiB": 1024, "MiB": 1024**2}[unit] == limit
+    assert "a minute" in MOCK
+    assert server.PATIENCE == 60
+    assert "10,000 requests, and 32 MB" in MOCK
+    assert ledger.MOST_BYTES == 32_000_000
 
 
 def test_importing_the_package_is_cheap():
