@@ -155,7 +155,7 @@ class _Socket(asyncio.Protocol):
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
         self._fragments += frame.data
-        if not frame.fin or self._protocol.state is not State.OPEN:
+        if not frame.fin:
             return
         whole, self._fragments = bytes(self._fragments), bytearray()
         if self._is_text and not _is_utf8(whole):

@@ -306,6 +306,13 @@ LIST = b"GET /v1/models HTTP/1.1\r\n" + CLOSE + b"\r\n"
 BODY = json.dumps({"model": "mock-1", "messages": [{"role": "user", "content": "Count"}]}).encode()
 
 
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
+)
+PROMPT = b"\x81\x85\0\0\0\0Count"
+
+
 def post(headers: bytes, body: bytes = BODY) -> bytes:
     return b"POST /v1/chat/completions HTTP/1.1\r\n" + CLOSE + headers + b"\r\n" + body
 
@@ -525,46 +532,79 @@ def deaf(served, data: bytes) -> socket.socket:
     return connection
 
 
+LITTLE_ROOM = """
+import socket
+from course_utils import server as module
+
+made = module._Connection.connection_made
+
+def with_little_room(self, transport):  # in the kernel, so that an answer of 100 KB fills it
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    made(self, transport)
+"""
+
+
+@pytest.fixture
+def little_room(monkeypatch):
+    names = {}
+    exec(LITTLE_ROOM, names)
+    monkeypatch.setattr(module._Connection, "connection_made", names["with_little_room"])
+
+
+LAST = request(stream=True, headers="connection: close\r\n")
 ASKED = {
-    "a long stream": request(stream=True),
-    "its last answer": request(stream=True, headers="connection: close\r\n"),
-    "a whole answer": request(),
-    "many answers": request() * 20,
+    "a long stream": (request(stream=True), 400, "client_left"),
+    "a short one, and the end": (LAST, 200, "complete"),
+    "a whole answer": (request(), 40_000, "complete"),
+    "many answers": (request() * 20, 4_000, "complete"),
 }
 
 
 @pytest.mark.parametrize("asked", ASKED)
-def test_a_client_that_never_reads_is_let_go_after_a_while(monkeypatch, asked):
-    monkeypatch.setattr(module, "PATIENCE", 0.25)
-    pace = Pace(headers=0, ttft=0, itl=0)
-    with MockServer("word " * 20_000, pace=pace, clock=RealClock()).serve() as server:
-        connection = deaf(server, ASKED[asked])
-        wait_for(lambda: server.ledger and not server._core.connections, 30)
-        connection.close()
-        assert server.ledger[0].ended == ("client_left" if "stream" in asked or "last" in asked else "complete")
+def test_a_client_that_never_reads_is_let_go_after_a_while(monkeypatch, little_room, asked):
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    said, words, ended = ASKED[asked]
+    with MockServer("word " * words, pace=Pace(headers=0, ttft=0, itl=0), clock=RealClock()).serve() as server:
+        with deaf(server, said):
+            wait_for(lambda: server.ledger and not server._core.connections)
+        assert server.ledger[0].ended == ended
         assert exchange(server, LIST).startswith(b"HTTP/1.1 200")
 
 
-FIVE_HUNDRED = """
-import json, socket, sys
-from course_utils import server as module
+@pytest.mark.parametrize(
+    "said", [request(stream=True, model="mock-1;cut=150"), HANDSHAKE + PROMPT], ids=["http", "websocket"]
+)
+def test_a_client_that_reads_late_gets_all_that_came_before_a_cut(little_room, said):
+    mock = MockServer("word " * 5_000, pace=Pace(headers=0, ttft=0, itl=0), clock=RealClock(), options=["cut=2500"])
+    with mock.serve() as server, deaf(server, said) as connection:
+        wait_for(lambda: server.ledger and server.ledger[0].ended == "fault:cut")
+        assert to_the_end(connection).count(b"word") == (150 if b"cut" in said else 2_500)
+
+
+def test_a_client_that_never_reads_and_closes_its_half_has_left(little_room):
+    mock = MockServer("word " * 400, pace=Pace(headers=0, ttft=0, itl=0), clock=RealClock())
+    with mock.serve() as server, deaf(server, request(stream=True)) as connection:
+        wait_for(lambda: server.ledger and server.ledger[0].blocked)
+        connection.shutdown(socket.SHUT_WR)
+        wait_for(lambda: server.ledger[0].ended == "client_left")
+
+
+FIVE_HUNDRED = (
+    LITTLE_ROOM
+    + """
+import json, sys
 from course_utils.clock import RealClock
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 
-made = module._Connection.connection_made
-
-def with_little_room(self, transport):  # in the kernel, so that an answer of 80 KB fills it
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    made(self, transport)
-
 module._Connection.connection_made = with_little_room
-server = MockServer("word " * 300, pace=Pace(headers=0, ttft=0, itl=0), clock=RealClock()).serve()
+server = MockServer("word " * 400, pace=Pace(headers=0, ttft=0, itl=0), clock=RealClock()).serve()
 print(server.port, flush=True)
 for _ in sys.stdin:
     unsent = [one._transport.get_write_buffer_size() for one in list(server._core.connections)]
     print(json.dumps([unsent, [one.blocked for one in server.ledger]]), flush=True)
 """
+)
 
 
 def test_five_hundred_clients_that_never_read_cost_little_each_and_another_one_is_served():
@@ -606,7 +646,7 @@ def test_connections_closed_at_random_moments_leave_nothing_behind(monkeypatch):
         request() * 3,
         request()[:-9],
         b"hello?\r\n\r\n",
-        HANDSHAKE + b"\x81\x85\0\0\0\0Count" + b"\x81\x85\0\0",
+        HANDSHAKE + PROMPT + PROMPT[:4],
         HANDSHAKE.replace(b"13", b"12"),
         LIST,
     ]
@@ -633,12 +673,6 @@ def test_connections_closed_at_random_moments_leave_nothing_behind(monkeypatch):
         assert spent[1] - spent[0] < 0.05  # of a tenth of a second
 
 
-HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-    b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
-)
-
-
 def test_a_client_that_closes_its_half_has_left(served):
     with dial(served) as connection:
         connection.sendall(request(stream=True, model="mock-1;itl=30"))
@@ -653,7 +687,7 @@ def test_two_hundred_open_streams_and_sockets_are_closed_at_once_with_the_server
     server = mock.serve()
     clients = [dial(server) for _ in range(200)]
     for index, client in enumerate(clients):
-        client.sendall(HANDSHAKE + b"\x81\x85\0\0\0\0Count" if index % 2 else request(stream=True))
+        client.sendall(HANDSHAKE + PROMPT if index % 2 else request(stream=True))
     for client in clients:
         while b"word" not in client.recv(65536):
             pass

@@ -363,9 +363,10 @@ def test_a_bad_handshake_gets_an_http_error_and_the_connection_goes_on(served, c
 
 
 def test_a_handshake_may_repeat_a_header_and_bring_its_first_message_along(served):
-    with raw(served, connection="keep-alive\r\nConnection: upgrade") as wire:
+    with raw(served, connection="Upgrade\r\nConnection: keep-alive") as wire:
         wire.sendall(frame(b"Count") + frame(Close(1000, "").serialize(), Opcode.CLOSE))
         assert to_the_end(wire).startswith(b"HTTP/1.1 101")
+    assert len(served.ledger) == 0  # it closes in the same breath: nobody waits for an answer
 
 
 def test_a_wrong_key_is_a_401_for_the_sdk_as_well():
