@@ -1,0 +1,50 @@
+"""The benchmark runs and verifies its answers. How fast anything is, is printed there and asserted nowhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks/server.py"
+ROWS = ["cpu-200", "cpu-500", "cpu-1000", "unpaced", "pace-20", "pace-200", "pace-500", "pace-1000", "drift"]
+ROWS += ["ttft-p50", "ttft-p99", "start", "restart", "memory-idle", "memory-1000", "left"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.live
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: the benchmark of the server needs Linux")
+def test_a_quick_run_has_every_row_and_verified_answers():
+    done = run("--quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"^(\S+) .* (?:aim|must|NO)$", done.stdout, re.MULTILINE) == ROWS
+    assert int(re.search(r"answers verified: (\d+), wrong: 0", done.stdout).group(1)) > 100
+
+
+def test_an_unknown_row_is_refused_with_the_list():
+    done = run("--quick", "speed")
+    assert done.returncode == 2
+    assert "'speed'" in done.stderr
+    assert "cpu-200" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: the benchmark of the server needs Linux")
+def test_a_wrong_answer_is_void(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    import crowd
+
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    token, end = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', b"data: [DONE]\n\n"
+    body = [b"%x\r\n%s\r\n" % (len(data), data) for data in (token, end)]
+    body[1] += b"0\r\n\r\n"
+    pieces = [(1.0, head), (2.0, body[0]), (3.0, body[1])]
+    assert crowd.arrivals(pieces, "a", 1) == [2.0]
+    for wrong in (pieces[:-1], pieces[::2], [(1.0, head.replace(b"200", b"500"))]):
+        with pytest.raises(crowd.Void):
+            crowd.arrivals(wrong, "a", 1)
+    with pytest.raises(crowd.Void):
+        crowd.arrivals(pieces, "b", 1)
