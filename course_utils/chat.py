@@ -89,19 +89,24 @@ def _tool_call(call: Call, arguments: str) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
-def _deltas(said: Said) -> tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]:
-    """The first delta of an answer, and one for each token behind it, with its text."""
+def _first(said: Said) -> dict[str, Any]:
+    """The delta that opens an answer."""
     if said.calls:
         begun = [{"index": call.index} | _tool_call(call, "") for call in said.calls]
-        first = {"role": "assistant", "content": None, "tool_calls": begun, "refusal": None}
-        return first, [
-            ({"tool_calls": [{"index": call.index, "function": {"arguments": piece}}]}, piece)
+        return {"role": "assistant", "content": None, "tool_calls": begun, "refusal": None}
+    if said.refusal:
+        return {"role": "assistant", "content": None, "refusal": ""}
+    return {"role": "assistant", "content": "", "refusal": None}
+
+
+def _deltas(said: Said) -> list[tuple[str, str, str]]:
+    """The delta of each token behind the first, in JSON: what stands before its text, the text, what stands behind."""
+    if said.calls:
+        return [
+            (f'{{"tool_calls":[{{"index":{call.index},"function":{{"arguments":', piece, "}}]}")
             for call, piece in interleaved(said.calls)
         ]
-    if said.refusal:
-        first = {"role": "assistant", "content": None, "refusal": ""}
-        return first, [({"refusal": piece}, piece) for piece in said.pieces]
-    return {"role": "assistant", "content": "", "refusal": None}, [({"content": piece}, piece) for piece in said.pieces]
+    return [('{"refusal":' if said.refusal else '{"content":', piece, "}") for piece in said.pieces]
 
 
 def _logprobs(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, Any] | None:
@@ -119,27 +124,25 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     """
     done = times[-1] if times else opened
     answers = range(request.answers)
-    first, rest = _deltas(said)
     head = dumps(_head(request, said, "chat.completion.chunk"))[:-1]
+    no_usage = ',"usage":null' if request.include_usage else ""
 
-    def chunk(
-        at: float, index: int, delta: dict[str, Any], text: str = "", end: str | None = None, tokens: int = 0
-    ) -> Frame:
-        likely = _logprobs(request, said, [text]) if text else None
-        choice = {"index": index, "delta": delta, "logprobs": likely, "finish_reason": end}
-        return frame(at, {"choices": [choice]} | ({"usage": None} if request.include_usage else {}), text, tokens)
+    def chunk(at: float, index: int, delta: str, text: str = "", end: str = "null", tokens: int = 0) -> Frame:
+        likely = dumps(_logprobs(request, said, [text])) if text and request.logprobs is not None else "null"
+        choice = f'{{"index":{index},"delta":{delta},"logprobs":{likely},"finish_reason":{end}}}'
+        return frame(at, f'"choices":[{choice}]{no_usage}', text, tokens)
 
-    def frame(at: float, body: dict[str, Any], text: str = "", tokens: int = 0) -> Frame:
-        if request.obfuscate:
-            body["obfuscation"] = padding(f"chatcmpl-{said.id}", text, PADDED)
-        return Frame(at, f"data: {head},{dumps(body)[1:]}\n\n".encode(), tokens=tokens)
+    def frame(at: float, body: str, text: str = "", tokens: int = 0) -> Frame:
+        noise = f',"obfuscation":"{padding(f"chatcmpl-{said.id}", text, PADDED)}"' if request.obfuscate else ""
+        return Frame(at, f"data: {head},{body}{noise}}}\n\n".encode(), tokens=tokens)
 
+    first, end = dumps(_first(said)), dumps(_finish_reason(said))
     out = [chunk(opened, index, first) for index in answers]
-    for at, (delta, text) in zip(times[said.reasoning :], rest, strict=True):
-        out += [chunk(at, index, delta, text, tokens=1) for index in answers]
-    out += [chunk(done, index, {}, end=_finish_reason(said)) for index in answers]
+    for at, (before, text, behind) in zip(times[said.reasoning :], _deltas(said), strict=True):
+        out += [chunk(at, index, f"{before}{dumps(text)}{behind}", text, tokens=1) for index in answers]
+    out += [chunk(done, index, "{}", end=end) for index in answers]
     if request.include_usage:
-        out.append(frame(done, {"choices": [], "usage": usage(request, said)}))
+        out.append(frame(done, f'"choices":[],"usage":{dumps(usage(request, said))}'))
     return [*out, Frame(done, sse.event("[DONE]"))]
 
 
