@@ -22,7 +22,7 @@ from course_utils.api import (
     text_of,
 )
 from course_utils.dialect import Asked, Said
-from course_utils.frames import Frame
+from course_utils.frames import Late
 from course_utils.replies import logprob
 from course_utils.tools import Call, interleaved
 
@@ -99,16 +99,6 @@ def _first(said: Said) -> dict[str, Any]:
     return {"role": "assistant", "content": "", "refusal": None}
 
 
-def _deltas(said: Said) -> list[tuple[str, str, str]]:
-    """The delta of each token behind the first, in JSON: what stands before its text, the text, what stands behind."""
-    if said.calls:
-        return [
-            (f'{{"tool_calls":[{{"index":{call.index},"function":{{"arguments":', piece, "}}]}")
-            for call, piece in interleaved(said.calls)
-        ]
-    return [('{"refusal":' if said.refusal else '{"content":', piece, "}") for piece in said.pieces]
-
-
 def _logprobs(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, Any] | None:
     if request.logprobs is None or said.calls:
         return None
@@ -116,34 +106,50 @@ def _logprobs(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, An
     return {"content": None, "refusal": likely} if said.refusal else {"content": likely, "refusal": None}
 
 
-def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> list[Frame]:
+def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> Late:
     """The answer as frames: role, one chunk a token, the finish reason, usage if asked for, and `[DONE]`.
 
     ``opened`` is when the role chunk leaves. It carries a role and empty text, which is why it is not the first token.
     Several answers come interleaved, token by token.
     """
-    done = times[-1] if times else opened
-    answers = range(request.answers)
-    head = dumps(_head(request, said, "chat.completion.chunk"))[:-1]
+    answers, count = request.answers, len(said.pieces)
+    kind, calls = "refusal" if said.refusal else "content", list(interleaved(said.calls))
+    head, first = dumps(_head(request, said, "chat.completion.chunk"))[:-1], dumps(_first(said))
     no_usage = ',"usage":null' if request.include_usage else ""
 
-    def chunk(at: float, index: int, delta: str, text: str = "", end: str = "null", tokens: int = 0) -> Frame:
+    def data(number: int) -> bytes:
+        step, index = divmod(number, answers)
+        if step == 0:
+            return chunk(index, first)
+        if step <= count:
+            return token(index, step - 1)
+        if step == count + 1:
+            return chunk(index, "{}", end=dumps(_finish_reason(said)))
+        return ends[number - answers * (count + 2)]
+
+    def token(index: int, number: int) -> bytes:
+        if not calls:
+            text = said.pieces[number]
+            return chunk(index, f'{{"{kind}":{dumps(text)}}}', text)
+        call, text = calls[number]
+        piece = f'{{"index":{call.index},"function":{{"arguments":{dumps(text)}}}}}'
+        return chunk(index, f'{{"tool_calls":[{piece}]}}', text)
+
+    def chunk(index: int, delta: str, text: str = "", end: str = "null") -> bytes:
         likely = dumps(_logprobs(request, said, [text])) if text and request.logprobs is not None else "null"
         choice = f'{{"index":{index},"delta":{delta},"logprobs":{likely},"finish_reason":{end}}}'
-        return frame(at, f'"choices":[{choice}]{no_usage}', text, tokens)
+        return event(f'"choices":[{choice}]{no_usage}', text)
 
-    def frame(at: float, body: str, text: str = "", tokens: int = 0) -> Frame:
+    def event(body: str, text: str = "") -> bytes:
         noise = f',"obfuscation":"{padding(f"chatcmpl-{said.id}", text, PADDED)}"' if request.obfuscate else ""
-        return Frame(at, f"data: {head},{body}{noise}}}\n\n".encode(), tokens=tokens)
+        return f"data: {head},{body}{noise}}}\n\n".encode()
 
-    first, end = dumps(_first(said)), dumps(_finish_reason(said))
-    out = [chunk(opened, index, first) for index in answers]
-    for at, (before, text, behind) in zip(times[said.reasoning :], _deltas(said), strict=True):
-        out += [chunk(at, index, f"{before}{dumps(text)}{behind}", text, tokens=1) for index in answers]
-    out += [chunk(done, index, "{}", end=end) for index in answers]
-    if request.include_usage:
-        out.append(frame(done, f'"choices":[],"usage":{dumps(usage(request, said))}'))
-    return [*out, Frame(done, sse.event("[DONE]"))]
+    last = [event(f'"choices":[],"usage":{dumps(usage(request, said))}')] if request.include_usage else []
+    ends = [*last, sse.event("[DONE]")]
+    done = times[-1] if times else opened
+    spoken = [at for at in times[said.reasoning :] for _ in range(answers)]
+    ats = [*[opened] * answers, *spoken, *[done] * (answers + len(ends))]
+    return Late(ats, [*[0] * answers, *[1] * len(spoken), *[0] * (answers + len(ends))], data)
 
 
 PADDED = 11

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl
 from course_utils import api, chat, messages, plain, responses, scenario, tools
 from course_utils.api import CREATED, MODEL, ApiError
 from course_utils.dialect import Asked, Dialect, Said
-from course_utils.frames import Bend, Ending, Frame, TooMany, apply, time_limit
+from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, time_limit
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -57,7 +58,7 @@ class Answer:
 
     status: int
     headers: dict[str, str]
-    frames: tuple[Frame, ...]
+    frames: Frames
     headers_at: float = 0.0
     generated: tuple[float, ...] = ()
     streamed: bool = False
@@ -227,11 +228,11 @@ class Engine:
         booked = _booked(request.body, body)
         return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
 
-    def _made(self, asked: Scenario, frames: list[Frame]) -> list[Frame]:
+    def _made(self, asked: Scenario, frames: Frames) -> Frames:
         """The numbered events that are there to come back for: none that the model's own error or limit has prevented."""
         return apply(self._limit, asked.broken(frames, plain.EVENTS.error_event))
 
-    def _streamed(self, dialect: Dialect, asked: Scenario, plain: list[Frame]) -> Answer:
+    def _streamed(self, dialect: Dialect, asked: Scenario, plain: Frames) -> Answer:
         faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *self._limit)
         headers = {"content-type": dialect.STREAM} | (NO_SNIFFING if dialect.STREAM.startswith("text/plain") else {})
         for fault in faults:
@@ -240,7 +241,7 @@ class Engine:
             bent = apply(faults, asked.broken(plain, dialect.error_event))
         except TooMany as error:
             raise ApiError(400, str(error), param="model") from None
-        return Answer(200, headers, tuple(bent), asked.pace.headers, streamed=True)
+        return Answer(200, headers, bent, asked.pace.headers, streamed=True)
 
     def _unary(self, dialect: Dialect, request: Asked, said: Said, asked: Scenario, times: Sequence[float]) -> Answer:
         if request.background:
@@ -334,8 +335,8 @@ class Engine:
             )
         text = self._text(request)
         end, stop = min(((text.find(stop), stop) for stop in request.stops if stop in text), default=(len(text), None))
-        every = tokens(text[:end])
-        said = replace(said, pieces=tuple(every[:left]), refusal=asked.refusal, reasoning=reasoning)
+        every = _cut(text[:end])
+        said = replace(said, pieces=every[:left], refusal=asked.refusal, reasoning=reasoning)
         if left is None or len(every) <= left:
             return replace(said, stopped_by=stop)
         return replace(said, cut_by=why)
@@ -364,6 +365,13 @@ class Engine:
     def _id(self) -> str:
         self._asked += 1
         return hashlib.sha256(f"{self.seed}:{self._asked}".encode()).hexdigest()[:24]
+
+
+@functools.lru_cache(maxsize=8)
+def _cut(reply: str) -> tuple[str, ...]:
+    """The tokens of a reply. The same few are said again and again, and a thousand answers share their pieces."""
+    reply.encode()  # half a surrogate pair can't be sent; its bytes may be made later, where nobody could say so
+    return tuple(tokens(reply))
 
 
 def _query(request: Request) -> dict[str, str]:

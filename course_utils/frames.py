@@ -10,8 +10,10 @@ bytes of the body, a fault says in two ways: with the `Ending` of its last frame
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,28 @@ class TooMany(ValueError):
     """Faults that would make more frames than there may be."""
 
 
+class Late(Sequence[Frame]):
+    """Frames whose bytes are made when somebody looks at them: a thousand answers on their way need not lie in memory.
+
+    ``data`` makes the bytes of a frame from its number, the same every time.
+    """
+
+    def __init__(self, ats: Sequence[float], tokens: Sequence[int], data: Callable[[int], bytes]) -> None:
+        self.ats, self.tokens, self.data = array("d", ats), bytes(tokens), data
+
+    def __len__(self) -> int:
+        return len(self.ats)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        number = range(len(self))[index]  # so that one below 0 counts from the end, and one beyond it is refused
+        return Frame(self.ats[number], self.data(number), self.tokens[number])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+
 Frames = Sequence[Frame]
 Bend = Callable[[Frames], list[Frame]]
 """A fault is any function from frames to frames; a `Fault` also has a name, and headers it changes."""
@@ -64,16 +88,22 @@ class Fault:
         return self.name
 
 
-def apply(faults: Iterable[Bend], frames: Frames) -> list[Frame]:
+def apply(faults: Iterable[Bend], frames: Frames) -> Frames:
     """The frames after every fault in turn; the first fault stands nearest to the model."""
-    bent = list(frames)
     handled = 0
     for fault in faults:
-        bent = fault(bent)
-        handled += len(bent)
+        frames = fault(list(frames))
+        handled += len(frames)
         if handled > MOST_BENT:
             raise TooMany(f"these faults would take more than {MOST_BENT} pieces in hand: leave some out")
-    return bent
+    return frames
+
+
+def columns(frames: Frames) -> tuple[Sequence[float], Sequence[int]]:
+    """When each frame leaves, and how many tokens it carries; bytes that are not made yet are not made for this."""
+    if isinstance(frames, Late):
+        return frames.ats, frames.tokens
+    return array("d", [frame.at for frame in frames]), array("L", [frame.tokens for frame in frames])
 
 
 def hold_all(release: float = 0.0) -> Fault:

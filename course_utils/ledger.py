@@ -12,6 +12,7 @@ from typing import Any
 
 from course_utils.clock import Clock
 from course_utils.engine import Answer
+from course_utils.frames import columns
 from course_utils.kept import Fate
 
 COMPLETE, CLIENT_LEFT, CANCELLED = "complete", "client_left", "cancelled"
@@ -36,8 +37,8 @@ class Entry:
         self.blocked = False  # a socket that takes no more bytes; what is due then has not been sent
         self.written = array("d")
         self.bytes = answer.asked_bytes + 8 * (len(answer.generated) + 3 * len(answer.frames))
-        self._generated, self._due = array("d", answer.generated), array("d", [one.at for one in answer.frames])
-        self._tokens = array("L", [frame.tokens for frame in answer.frames])
+        self._generated = array("d", answer.generated)
+        self._due, self._tokens = columns(answer.frames)
         self._clock = clock
         self._ending = answer.frames[-1].ending if answer.frames else None
         self._goes_on, self._fate = answer.goes_on, answer.job.fate if answer.job else Fate()

@@ -36,7 +36,7 @@ class Scenario:
         limits = [(asked, "max_tokens"), (self.filter_after, "content_filter"), (self.failed_after, "failure")]
         return min(((count, why) for count, why in limits if count is not None), default=(None, None))
 
-    def broken(self, plain: list[frames.Frame], event: Callable[[int], bytes]) -> list[frames.Frame]:
+    def broken(self, plain: frames.Frames, event: Callable[[int], bytes]) -> frames.Frames:
         """The frames with an error event after the token where one was asked for; ``event`` gets its number in the stream."""
         if self.error_after is None:
             return plain
