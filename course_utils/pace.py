@@ -72,7 +72,9 @@ class Pace:
         step = self.itl * (1 + self.batch * sum(end > wait for end in ends))
         first = wait + self.ttft + self.prefill * prompt_tokens
         return [
-            first + steps * step + sum(seconds for after, seconds in self.pauses if after <= index)
+            first
+            + steps * step
+            + (sum(seconds for after, seconds in self.pauses if after <= index) if self.pauses else 0)
             for index, steps in enumerate(self._steps(count, seed))
         ]
 
