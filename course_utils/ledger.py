@@ -28,22 +28,22 @@ class Entry:
     answer is finished or the client leaves; so the counts follow the clock and not the reader.
     """
 
-    def __init__(self, number: int, route: str, answer: Answer, clock: Clock, concurrent: int) -> None:
+    def __init__(self, number: int, route: str, answer: Answer, clock: Clock, arrived: float, concurrent: int) -> None:
         self.number, self.route, self.asked = number, route, answer.asked
         self.status, self.streamed = answer.status, answer.streamed
         self.retry_after = float(answer.headers["retry-after"]) if "retry-after" in answer.headers else None
-        self.arrived = clock.now()
+        self.arrived = arrived
         self.concurrent = concurrent
         self.blocked = False  # a socket that takes no more bytes; what is due then has not been sent
         self.written = array("d")
         self.bytes = answer.asked_bytes + 8 * (len(answer.generated) + 3 * len(answer.frames))
         self._generated = array("d", answer.generated)
-        self._due, self._tokens = columns(answer.frames)
+        self.offsets, self._tokens = columns(answer.frames)
         self._clock = clock
         self._ending = answer.frames[-1].ending if answer.frames else None
         self._goes_on, self._fate = answer.goes_on, answer.job.fate if answer.job else Fate()
         self._left_at: float | None = None
-        self._last_due = self.arrived + (self._due[-1] if self._due else 0.0)
+        self._last_due = self.arrived + (self.offsets[-1] if self.offsets else 0.0)
 
     @property
     def token_times(self) -> tuple[float, ...]:
@@ -53,7 +53,7 @@ class Entry:
     @property
     def due(self) -> tuple[float, ...]:
         """When each frame has to leave."""
-        return tuple(self.arrived + at for at in self._due)
+        return tuple(self.arrived + at for at in self.offsets)
 
     def client_left(self) -> None:
         """The connection was closed from the other side; generation stops here unless everything was sent."""
@@ -74,7 +74,7 @@ class Entry:
 
     def running(self, now: float) -> bool:
         """Whether something has still to be sent, and somebody is there."""
-        if self._left_at is not None or self._fate.cancelled or len(self.written) >= len(self._due):
+        if self._left_at is not None or self._fate.cancelled or len(self.written) >= len(self.offsets):
             return False
         return self.blocked or now + _SLACK < self._last_due
 
@@ -126,7 +126,7 @@ class Entry:
     @property
     def tokens_sent(self) -> int:
         stopped = self._stopped_at()
-        return sum(self._tokens[: self._count(self._due, math.inf if stopped is None else stopped)])
+        return sum(self._tokens[: self._count(self.offsets, math.inf if stopped is None else stopped)])
 
     def _count(self, times: Sequence[float], until: float) -> int:
         """How many of ``times`` are over by now, and were so by ``until``."""
@@ -184,16 +184,17 @@ class Ledger:
         self._lock = threading.Lock()
         self._count = self._bytes = 0
 
-    def open(self, route: str, answer: Answer) -> Entry:
-        """Book a request; one that only looks at the books gets an entry that is not in them."""
+    def open(self, route: str, answer: Answer, arrived: float | None = None) -> Entry:
+        """Book a request that has arrived, if nobody says when, now; one that looks at the books only is not in them."""
         with self._lock:
-            if not answer.booked:
-                return Entry(0, route, answer, self._clock, 0)
-            self._count += 1
             now = self._clock.now()
+            arrived = now if arrived is None else arrived
+            if not answer.booked:
+                return Entry(0, route, answer, self._clock, arrived, 0)
+            self._count += 1
             self._active = [entry for entry in self._active if entry.running(now) or entry.busy_for() > 0]
             concurrent = 1 + sum(entry.running(now) for entry in self._active)
-            entry = Entry(self._count, route, answer, self._clock, concurrent)
+            entry = Entry(self._count, route, answer, self._clock, arrived, concurrent)
             self._active.append(entry)
             self._bytes += entry.bytes - (self._entries[0].bytes if len(self._entries) == self._entries.maxlen else 0)
             self._entries.append(entry)

@@ -1,8 +1,7 @@
 """The loopback server: the engine's frames over a real socket, in HTTP/1.1, for any client in any language.
 
 Requests are parsed by h11; the framing of the answer is written here, because it is the subject. Each frame is one
-HTTP chunk and leaves at an absolute deadline: a timer that counted from the previous chunk would drift by the time
-each write takes. The server runs an event loop of its own in a thread, on a port the system picks.
+HTTP chunk. The server runs an event loop of its own in a thread, on a port the system picks.
 
 A client that closes its half of the connection counts as one that has left: over TCP nobody can tell whether the other
 half is still read, and a model that goes on for a client that has gone is what the course warns of.
@@ -17,7 +16,6 @@ import re
 import socket
 import threading
 import weakref
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from http import HTTPStatus
@@ -30,7 +28,9 @@ from course_utils.api import ApiError
 from course_utils.clock import RealClock
 from course_utils.conduct import conduct_of
 from course_utils.engine import Answer, Engine, Request, error_answer, json_answer
-from course_utils.ledger import Entry, Ledger
+from course_utils.frames import Ending
+from course_utils.ledger import Ledger
+from course_utils.player import Alarms, Player
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body that are read before the answer is 413."""
@@ -57,8 +57,6 @@ unless told otherwise."""
 PREFLIGHT = {"access-control-allow-headers": "authorization, *", "access-control-allow-methods": "*"}
 """The star does not stand for ``authorization``; that one has to be named."""
 
-
-NOTHING = Answer(204, {}, ())
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -70,34 +68,21 @@ class _Refused(Exception):
         self.status = status
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(Player):
     """One TCP connection: reads requests one after the other, plays each answer before it reads the next."""
 
-    def __init__(self, server: Core) -> None:
-        self._server = server
+    def __init__(self, core: Core) -> None:
+        super().__init__(core)
         self._parser = h11.Connection(h11.SERVER)
         self._head: h11.Request | None = None
         self._body = bytearray()
-        self._entry: Entry | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._blocked = False
-        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=MAX_UNSENT)
-        self._server.connections.add(self)
+        self._core.connections.add(self)
         self._be_patient()
-
-    def _be_patient(self) -> None:
-        """Wait for the client, but not for ever: to send a request, to take bytes, or to go."""
-        self._need_no_patience()
-        self._patience = asyncio.get_running_loop().call_later(self._server.patience, self.hang_up)
-
-    def _need_no_patience(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._parser.receive_data(data)
@@ -106,49 +91,19 @@ class _Connection(asyncio.Protocol):
         elif len(self._parser.trailing_data[0]) > MAX_AHEAD:
             self.hang_up()  # it goes on sending while it is being answered, and nobody reads that
 
-    def eof_received(self) -> None:
-        self._leave()
-        self._be_patient()  # with a client that takes no bytes; else the connection is closed at once
-
-    def pause_writing(self) -> None:
-        self._blocked = True
-        if self._entry is not None:
-            self._entry.blocked = True
-        self._be_patient()
-
     def resume_writing(self) -> None:
-        self._blocked = False
-        if self._entry is not None:
-            self._need_no_patience()
-            self._entry.blocked = False
-            self._send_frame()
-        else:
+        self._block(False)
+        if self._entry is None:
             self._go_on()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """The connection is gone, or somebody else's now."""
-        self._server.connections.discard(self)
+            return
         self._need_no_patience()
-        self._leave()
-
-    def _leave(self) -> None:
-        """Nothing more of an answer is sent."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._entry is not None:
-            self._entry.client_left()
-            self._entry = None
+        if self.alarm is None:
+            self.send()
 
     def _close(self) -> None:
         """Close when all is sent that was said, which a client that takes no bytes can't hold up for ever."""
         self._be_patient()
         self._transport.close()
-
-    def hang_up(self) -> None:
-        self._transport.abort()
 
     def _read(self) -> None:
         try:
@@ -159,8 +114,8 @@ class _Connection(asyncio.Protocol):
                 status, {"content-type": "text/plain; charset=utf-8"}, length=len(str(error).encode()), close=True
             )
             self._transport.write(str(error).encode())
-            self._let_go()
-            Lingering(self._server, self._transport)
+            self.connection_lost(None)
+            Lingering(self._core, self._transport)
             return
         if request is not None:
             self._answer(request)
@@ -187,68 +142,48 @@ class _Connection(asyncio.Protocol):
         if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
             from course_utils.sockets import upgrade
 
-            refusal = upgrade(self._server, self._transport, request, self._parser.trailing_data[0])
+            refusal = upgrade(self._core, self._transport, request, self._parser.trailing_data[0])
             if refusal is None:
-                self._let_go()
+                self.connection_lost(None)
                 return
-        answer = refusal or self._server.respond(request)
-        self._playing, self._at = answer, 0
-        self._entry = self._server.ledger.open(request.path, answer)
+        arrived = self._core.clock.now()
+        answer = refusal or self._core.respond(request, arrived)
+        self._play(answer, request.path, arrived)
         self._need_no_patience()
-        self._started = asyncio.get_running_loop().time()
         # A chunked body can tell a cut from an end; HTTP/1.0 has no chunks, there the end of the connection must do.
         self._chunked = answer.streamed and self._head is not None and self._head.http_version == b"1.1"
-        self._wait_until(answer.headers_at, self._send_head)
-
-    def _wait_until(self, at: float, then: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = self._started + at / self._server.clock.speed
-        if deadline <= loop.time():
-            then()
+        self._bodiless = self._head is not None and self._head.method == b"HEAD"
+        self._begun = False
+        if (due := arrived + answer.headers_at) > self._core.clock.now():
+            self._core.alarms.wake(self, due)
         else:
-            self._timer = loop.call_at(deadline, then)
+            self.send()
 
-    def _send_head(self) -> None:
-        answer = self._playing
-        bodiless = answer.status == 204
-        length = None if answer.streamed or bodiless else sum(len(frame.data) for frame in answer.frames)
-        self._write_head(answer.status, answer.headers, length, close=self._closes())
-        self._send_frame()
+    def send(self) -> None:
+        if not self._begun:
+            self._begun, answer = True, self._playing
+            sized = not (answer.streamed or answer.status == 204)
+            length = sum(len(frame.data) for frame in answer.frames) if sized else None
+            self._write_head(answer.status, answer.headers, length, close=self._closes())
+        super().send()
 
-    def _send_frame(self) -> None:
-        """Send the frames that are due, then sleep until the next deadline, or end the message."""
-        loop, frames = asyncio.get_running_loop(), self._playing.frames
-        while self._at < len(frames) and self._entry is not None and not self._entry.is_over(frames[self._at].at):
-            if self._blocked or self._transport.is_closing():
-                return  # until `resume_writing`, if ever
-            deadline = self._started + frames[self._at].at / self._server.clock.speed
-            if deadline > loop.time():
-                self._timer = loop.call_at(deadline, self._send_frame)
-                return
-            self._write_frame(frames[self._at].data)
-            self._at += 1
-            if (ending := frames[self._at - 1].ending) and ending.kind != "end":
-                self._break_off(ending.kind)
-                return
-        self._finish()
-
-    def _write_frame(self, data: bytes) -> None:
-        assert self._entry is not None
-        if data and not self._headers_only():  # an empty chunk would be the end of the body
+    def _write(self, data: bytes) -> None:
+        if data and not self._bodiless:  # an empty chunk would be the end of the body
             self._transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
-        self._entry.written.append(self._server.clock.now())
 
-    def _break_off(self, kind: str) -> None:
+    def _breaks_off(self, ending: Ending) -> bool:
         """End the connection in the middle of the body, after bytes that are no chunk if that is the fault."""
-        if kind == "malformed":
+        if ending.kind == "end":
+            return False
+        if ending.kind == "malformed":
             self._transport.write(b"this is no chunk size\r\n")
         self._entry = None
         self._close()
+        return True
 
     def _finish(self) -> None:
-        if self._chunked and not self._headers_only():
+        if self._chunked and not self._bodiless:
             self._transport.write(b"0\r\n\r\n")
-        self._entry, self._playing = None, NOTHING  # a connection may idle for long; its last answer need not
         if self._closes():
             self._close()
             return
@@ -263,9 +198,6 @@ class _Connection(asyncio.Protocol):
         """Read the next request, if one has come already; from the loop, so that a hundred of them don't nest."""
         if self._entry is None and not self._blocked and not self._transport.is_closing():
             self._read()
-
-    def _headers_only(self) -> bool:
-        return self._head is not None and self._head.method == b"HEAD"
 
     def _closes(self) -> bool:
         """Whether the connection ends with this answer: the client asked for it, or no other end can be marked."""
@@ -362,8 +294,9 @@ class Core:
         self.engine, self.ledger, self.clock = engine, ledger, clock
         self.connections: set[Connection] = set()
         self.patience = PATIENCE
+        self.alarms = Alarms(clock)
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: Request, arrived: float) -> Answer:
         """The engine's answer, or the server's own: the ledger at ``/ledger``, and leave for pages of other origins.
 
         A fault in a reply function or a proxy of the user's is a 500 and a line in the log.
@@ -374,7 +307,7 @@ class Core:
             if request.method == "GET" and request.path.partition("?")[0] in (LEDGER, CONDUCT):
                 self.engine.let_in(request.headers)
                 return replace(json_answer(self._books(request.path)), booked=False)
-            return self.engine.respond(request, self.clock.now(), self.ledger.busy)
+            return self.engine.respond(request, arrived, self.ledger.busy)
         except ApiError as error:
             return error_answer(error)
         except Exception as error:  # the user's own functions run in there; their fault must reach the client

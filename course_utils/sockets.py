@@ -26,11 +26,11 @@ from websockets.server import ServerProtocol
 
 from course_utils import api, sse
 from course_utils.engine import Answer, Request, error_answer
-from course_utils.frames import Frame
-from course_utils.server import NOTHING, Lingering
+from course_utils.frames import Ending
+from course_utils.player import Player
+from course_utils.server import Lingering
 
 if TYPE_CHECKING:
-    from course_utils.ledger import Entry
     from course_utils.server import Core
 
 MOST_WAITING = 16
@@ -58,18 +58,15 @@ def upgrade(core: Core, transport: asyncio.Transport, request: Request, rest: by
     return None
 
 
-class _Socket(asyncio.Protocol):
+class _Socket(Player):
     """One WebSocket: answers requests one after the other, a message for each event of an answer."""
 
     path = ""
 
     def __init__(self, core: Core, transport: asyncio.Transport, request: Request, protocol: ServerProtocol) -> None:
-        self._core, self._transport, self._request, self._protocol = core, transport, request, protocol
+        super().__init__(core)
+        self._transport, self._request, self._protocol = transport, request, protocol
         self._waiting: deque[bytes] = deque()
-        self._entry: Entry | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._patience: asyncio.TimerHandle | None = None
-        self._blocked = False
         self._fragments, self._is_text = bytearray(), True
         core.connections.add(self)
         transport.set_protocol(self)
@@ -81,15 +78,10 @@ class _Socket(asyncio.Protocol):
                 self._read(event)
         self._flush()
 
-    def eof_received(self) -> None:
-        self._leave()
-        self._be_patient()  # with a client that takes no bytes; else the connection is closed at once
-
     def pause_writing(self) -> None:
         """The client takes no bytes: don't read what it says either, for every word of it may want an answer."""
-        self._block(True)
+        super().pause_writing()
         self._transport.pause_reading()
-        self._be_patient()
 
     def resume_writing(self) -> None:
         self._block(False)
@@ -98,41 +90,14 @@ class _Socket(asyncio.Protocol):
         self._transport.resume_reading()
         if self._protocol.state is State.OPEN:
             self._need_no_patience()
-        if self._entry is not None:
-            self._send_frame()
-        else:
+        if self._entry is None:
             self._next()
-
-    def _block(self, blocked: bool) -> None:
-        self._blocked = blocked
-        if self._entry is not None:
-            self._entry.blocked = blocked
-
-    def _be_patient(self) -> None:
-        """Wait for the client, but not for ever: to take bytes, or to close."""
-        self._need_no_patience()
-        self._patience = asyncio.get_running_loop().call_later(self._core.patience, self.hang_up)
-
-    def _need_no_patience(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._core.connections.discard(self)
-        self._need_no_patience()
-        self._leave()
+        elif self.alarm is None:
+            self.send()
 
     def _leave(self) -> None:
-        """Nothing more is answered."""
         self._waiting.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._entry is not None:
-            self._entry.client_left()
-            self._entry = None
-
-    def hang_up(self) -> None:
-        self._transport.abort()
+        super()._leave()
 
     def _flush(self) -> None:
         """Write what the protocol has to say; an empty piece means that it has said all."""
@@ -182,48 +147,36 @@ class _Socket(asyncio.Protocol):
                 self._refuse(error)
                 self._flush()
                 continue
-            answer = self._core.respond(request)
-            self._entry = self._core.ledger.open(request.path, answer)
-            self._playing, self._at = answer, 0
+            arrived = self._core.clock.now()
+            answer = self._core.respond(request, arrived)
             self._events = self._reader(answer)
             self._unpack = _unpacker(answer)
-            self._started = asyncio.get_running_loop().time()
-            self._send_frame()
+            self._play(answer, request.path, arrived)
+            self.send()
 
-    def _send_frame(self) -> None:
-        """Send the frames that are due, then sleep until the next deadline, or end the answer."""
-        loop, frames = asyncio.get_running_loop(), self._playing.frames
-        while self._at < len(frames) and self._entry is not None and not self._entry.is_over(frames[self._at].at):
-            if self._blocked or self._transport.is_closing():
-                return  # until `resume_writing`, if ever
-            deadline = self._started + frames[self._at].at / self._core.clock.speed
-            if deadline > loop.time():
-                self._timer = loop.call_at(deadline, self._send_frame)
-                return
-            self._at += 1
-            self._send(frames[self._at - 1])
-        self._entry, self._playing = None, NOTHING
-        self._next()
-
-    def _send(self, frame: Frame) -> None:
-        assert self._entry is not None
+    def _write(self, data: bytes) -> None:
         try:
-            for text in self._events(self._unpack(frame.data)):
+            for text in self._events(self._unpack(data)):
                 self._say(text)
         except zlib.error:  # another fault has changed what was compressed
             self._protocol.fail(1011, "what came out of the compression is no answer any more")
-        self._entry.written.append(self._core.clock.now())
         self._flush()
-        if frame.ending is None or frame.ending.fault == "error":
-            return
+
+    def _breaks_off(self, ending: Ending) -> bool:
+        if ending.fault == "error":
+            return False
         self._entry = None
         self._waiting.clear()
         self._be_patient()
-        if frame.ending.kind == "end":
+        if ending.kind == "end":
             self._protocol.send_close(1000)
             self._flush()
         else:
             self._transport.close()
+        return True
+
+    def _finish(self) -> None:
+        self._next()
 
     def _reader(self, answer: Answer) -> Callable[[bytes], Iterator[str]]:
         """What turns the bytes of an answer into messages, however a fault has cut them."""
@@ -281,10 +234,7 @@ class Plain(_Socket):
         if not _is_stop(text):
             super()._received(text)
         elif self._entry is not None:
-            self._entry.client_left()
-            self._entry = None
-            if self._timer is not None:
-                self._timer.cancel()
+            self._stop()
             self._say(api.dumps({"done": True, "finish_reason": "stopped"}))
             self._flush()
             self._next()

@@ -133,6 +133,7 @@ class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def _begin(self, request: httpx2.Request, body: bytes) -> _Playing:
         headers = {name.lower(): value for name, value in request.headers.items()}
         asked = Request(request.method, request.url.raw_path.decode("ascii"), body, headers)
-        answer = self._engine.respond(asked, self._clock.now(), self._ledger.busy)
-        entry = self._ledger.open(request.url.path, answer)
+        arrived = self._clock.now()
+        answer = self._engine.respond(asked, arrived, self._ledger.busy)
+        entry = self._ledger.open(request.url.path, answer, arrived)
         return _Playing(request, answer, entry, self._clock)

@@ -21,6 +21,7 @@ from course_utils import server as module
 from course_utils.clock import RealClock
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
+from course_utils.player import NOTHING
 
 pytestmark = pytest.mark.live
 
@@ -718,4 +719,4 @@ def test_a_connection_forgets_its_answer_when_it_is_given(served):
             pass
         (kept,) = served._core.connections
         wait_for(lambda: kept._entry is None)
-        assert kept._playing is module.NOTHING
+        assert kept._playing is NOTHING

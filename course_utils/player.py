@@ -1,0 +1,167 @@
+"""One answer after the other over a connection: each frame at its deadline, and limits to the patience with a client.
+
+A deadline is absolute: a timer that counted from the previous frame would drift by the time each write takes. It counts
+from when the request has arrived, so that the making of an answer is hidden in the wait for its first token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from course_utils.clock import RealClock
+from course_utils.engine import Answer
+from course_utils.frames import Ending
+
+if TYPE_CHECKING:
+    from course_utils.ledger import Entry
+    from course_utils.server import Core
+
+NOTHING = Answer(204, {}, ())
+
+
+class Alarms:
+    """Wakes players at their deadlines, with one timer of the loop for all: the loop's own are compared in Python."""
+
+    def __init__(self, clock: RealClock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Player]] = []
+        self._number = itertools.count()
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = math.inf
+
+    def wake(self, player: Player, at: float) -> None:
+        player.alarm = at
+        self._waiting += 1
+        if len(self._heap) > 2 * self._waiting + 100:  # most are forgotten ones
+            self._heap[:] = [one for one in self._heap if one[2].alarm == one[0]]
+            heapify(self._heap)
+        heappush(self._heap, (at, next(self._number), player))
+        if at < self._next:
+            self._set_timer()
+
+    def forget(self, player: Player) -> None:
+        if player.alarm is not None:
+            player.alarm = None
+            self._waiting -= 1
+            if not self._waiting:
+                self._heap.clear()
+                self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = self._heap[0][0] if self._heap else math.inf
+        if self._heap:
+            wait = (self._next - self._clock.now()) / self._clock.speed
+            self._timer = asyncio.get_running_loop().call_later(wait, self._ring)
+
+    def _ring(self) -> None:
+        now, self._next = self._clock.now(), -math.inf  # so that the timer is set once, at the end
+        try:
+            while self._heap and self._heap[0][0] <= now:
+                at, _, player = heappop(self._heap)
+                if player.alarm == at:
+                    player.alarm = None
+                    self._waiting -= 1
+                    player.send()
+        finally:
+            self._set_timer()
+
+
+class Player(asyncio.Protocol):
+    """What HTTP and WebSockets have in common. ``alarm`` is the moment for which it waits, if it does."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._playing, self._at = NOTHING, 0
+        self._entry: Entry | None = None
+        self._blocked = False
+        self._patience: asyncio.TimerHandle | None = None
+        self.alarm: float | None = None
+
+    def _play(self, answer: Answer, route: str, arrived: float) -> None:
+        self._playing, self._at = answer, 0
+        self._entry = self._core.ledger.open(route, answer, arrived)
+
+    def send(self) -> None:
+        """Send the frames that are due, then wait for the next deadline, or end the answer."""
+        frames, now = self._playing.frames, self._core.clock.now
+        moment = now()
+        while (entry := self._entry) is not None and self._at < len(frames):
+            if entry.is_over(at := entry.offsets[self._at]):
+                break
+            if self._blocked or self._transport.is_closing():
+                return  # until `resume_writing`, if ever
+            if (due := entry.arrived + at) > moment:
+                self._core.alarms.wake(self, due)
+                return
+            frame = frames[self._at]
+            self._at += 1
+            self._write(frame.data)
+            moment = now()
+            entry.written.append(moment)
+            if frame.ending is not None and self._breaks_off(frame.ending):
+                return
+        self._entry, self._playing = None, NOTHING  # a connection may idle for long; its last answer need not
+        self._finish()
+
+    def _write(self, data: bytes) -> None:
+        """Send what stands in one frame."""
+        raise NotImplementedError
+
+    def _breaks_off(self, ending: Ending) -> bool:
+        """End the connection in the middle of an answer, if its last frame wants that."""
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        """Everything is sent: go on with the next request."""
+        raise NotImplementedError
+
+    def pause_writing(self) -> None:
+        self._block(True)
+        self._be_patient()
+
+    def _block(self, blocked: bool) -> None:
+        self._blocked = blocked
+        if self._entry is not None:
+            self._entry.blocked = blocked
+
+    def eof_received(self) -> None:
+        self._leave()
+        self._be_patient()  # with a client that takes no bytes; else the connection is closed at once
+
+    def _be_patient(self) -> None:
+        """Wait for the client, but not for ever: to send a request, to take bytes, or to go."""
+        self._need_no_patience()
+        self._patience = asyncio.get_running_loop().call_later(self._core.patience, self.hang_up)
+
+    def _need_no_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, or somebody else's now."""
+        self._core.connections.discard(self)
+        self._need_no_patience()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Nothing more is answered."""
+        self._stop()
+
+    def _stop(self) -> None:
+        """Nothing more of an answer is sent."""
+        self._core.alarms.forget(self)
+        if self._entry is not None:
+            self._entry.client_left()
+            self._entry = None
+
+    def hang_up(self) -> None:
+        self._transport.abort()
