@@ -53,7 +53,8 @@ class Answer:
     ``headers_at`` is when status and headers leave. ``generated`` has one time a token: when the model made it, which
     a proxy cannot change, while ``frames`` say when it left. What is not ``booked`` does not appear in the ledger.
     With ``goes_on`` the model finishes the answer even if the client leaves. ``job`` is there for an answer that is
-    kept, and says whether somebody has cancelled it.
+    kept, and says whether somebody has cancelled it. Frames that are due together leave in one write, unless they have
+    to stay ``apart``, for a fault may be about their boundaries.
     """
 
     status: int
@@ -67,6 +68,7 @@ class Answer:
     booked: bool = True
     goes_on: bool = False
     job: Job | None = None
+    apart: bool = False
 
 
 REMEMBERED = 10_000
@@ -241,7 +243,7 @@ class Engine:
             bent = apply(faults, asked.broken(plain, dialect.error_event))
         except TooMany as error:
             raise ApiError(400, str(error), param="model") from None
-        return Answer(200, headers, bent, asked.pace.headers, streamed=True)
+        return Answer(200, headers, bent, asked.pace.headers, streamed=True, apart=bool(faults))
 
     def _unary(self, dialect: Dialect, request: Asked, said: Said, asked: Scenario, times: Sequence[float]) -> Answer:
         if request.background:

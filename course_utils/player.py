@@ -101,6 +101,7 @@ class Player(asyncio.Protocol):
                 return  # until `resume_writing`, if ever
             if (due := entry.arrived + at) > moment:
                 self._core.alarms.wake(self, due)
+                self._flush()
                 return
             frame = frames[self._at]
             self._at += 1
@@ -114,6 +115,10 @@ class Player(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         """Send what stands in one frame."""
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        """Hand over what is still held back."""
         raise NotImplementedError
 
     def _breaks_off(self, ending: Ending) -> bool:

@@ -30,9 +30,13 @@ def serving(*options):
 
 
 def ask(variables, **asked):
-    options = {"base_url": variables["OPENAI_BASE_URL"], "api_key": variables["OPENAI_API_KEY"], "max_retries": 0}
-    with openai.OpenAI(**options) as client:
+    with client_of(variables) as client:
         return client.chat.completions.create(**{"model": "mock-1", "messages": QUESTION} | asked)
+
+
+def client_of(variables) -> openai.OpenAI:
+    options = {"base_url": variables["OPENAI_BASE_URL"], "api_key": variables["OPENAI_API_KEY"]}
+    return openai.OpenAI(**options, max_retries=0)
 
 
 def said(variables, **asked) -> str:
@@ -86,8 +90,8 @@ def test_answers_beyond_the_limit_get_a_429():
 def test_an_answer_that_takes_longer_than_allowed_is_cut():
     with serving("--ttft", "0.01", "--itl", "60", "--max-seconds", "0.05") as (_, variables):
         chunks = []
-        with pytest.raises(openai.APIConnectionError):
-            chunks.extend(ask(variables, stream=True))
+        with client_of(variables) as client, pytest.raises(openai.APIConnectionError):
+            chunks.extend(client.chat.completions.create(model="mock-1", messages=QUESTION, stream=True))
         assert [chunk.choices[0].delta.content for chunk in chunks] == ["", "I"]
 
 
