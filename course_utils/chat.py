@@ -112,39 +112,34 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     ``opened`` is when the role chunk leaves. It carries a role and empty text, which is why it is not the first token.
     Several answers come interleaved, token by token.
     """
-    answers, count = request.answers, len(said.pieces)
+    answers, count, id = request.answers, len(said.pieces), f"chatcmpl-{said.id}"
     kind, calls = "refusal" if said.refusal else "content", list(interleaved(said.calls))
-    head, first = dumps(_head(request, said, "chat.completion.chunk"))[:-1], dumps(_first(said))
+    head, first = f'data: {dumps(_head(request, said, "chat.completion.chunk"))[:-1]},"choices":[', dumps(_first(said))
     no_usage = ',"usage":null' if request.include_usage else ""
 
     def data(number: int) -> bytes:
         step, index = divmod(number, answers)
-        if step == 0:
-            return chunk(index, first)
-        if step <= count:
-            return token(index, step - 1)
-        if step == count + 1:
-            return chunk(index, "{}", end=dumps(_finish_reason(said)))
-        return ends[number - answers * (count + 2)]
-
-    def token(index: int, number: int) -> bytes:
-        if not calls:
-            text = said.pieces[number]
+        if 0 < step <= count and not calls:
+            text = said.pieces[step - 1]
             return chunk(index, f'{{"{kind}":{dumps(text)}}}', text)
-        call, text = calls[number]
-        piece = f'{{"index":{call.index},"function":{{"arguments":{dumps(text)}}}}}'
-        return chunk(index, f'{{"tool_calls":[{piece}]}}', text)
+        if 0 < step <= count:
+            call, text = calls[step - 1]
+            piece = f'{{"index":{call.index},"function":{{"arguments":{dumps(text)}}}}}'
+            return chunk(index, f'{{"tool_calls":[{piece}]}}', text)
+        if step <= count + 1:
+            return chunk(index, "{}" if step else first, end=dumps(_finish_reason(said)) if step else "null")
+        return ends[number - answers * (count + 2)]
 
     def chunk(index: int, delta: str, text: str = "", end: str = "null") -> bytes:
         likely = dumps(_logprobs(request, said, [text])) if text and request.logprobs is not None else "null"
         choice = f'{{"index":{index},"delta":{delta},"logprobs":{likely},"finish_reason":{end}}}'
-        return event(f'"choices":[{choice}]{no_usage}', text)
+        return event(f"{choice}]{no_usage}", text)
 
-    def event(body: str, text: str = "") -> bytes:
-        noise = f',"obfuscation":"{padding(f"chatcmpl-{said.id}", text, PADDED)}"' if request.obfuscate else ""
-        return f"data: {head},{body}{noise}}}\n\n".encode()
+    def event(rest: str, text: str = "") -> bytes:
+        noise = f',"obfuscation":"{padding(id, text, PADDED)}"' if request.obfuscate else ""
+        return f"{head}{rest}{noise}}}\n\n".encode()
 
-    last = [event(f'"choices":[],"usage":{dumps(usage(request, said))}')] if request.include_usage else []
+    last = [event(f'],"usage":{dumps(usage(request, said))}')] if request.include_usage else []
     ends = [*last, sse.event("[DONE]")]
     done = times[-1] if times else opened
     spoken = [at for at in times[said.reasoning :] for _ in range(answers)]

@@ -61,8 +61,7 @@ class Late(Sequence[Frame]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
-        number = range(len(self))[index]  # so that one below 0 counts from the end, and one beyond it is refused
-        return Frame(self.ats[number], self.data(number), self.tokens[number])
+        return Frame(self.ats[index], self.data(index % len(self)), self.tokens[index])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -97,6 +96,13 @@ def apply(faults: Iterable[Bend], frames: Frames) -> Frames:
         if handled > MOST_BENT:
             raise TooMany(f"these faults would take more than {MOST_BENT} pieces in hand: leave some out")
     return frames
+
+
+def part(frames: Frames, number: int) -> tuple[bytes, Ending | None]:
+    """The bytes of a frame and how the body ends there, if it does."""
+    if isinstance(frames, Late):
+        return frames.data(number), None
+    return frames[number].data, frames[number].ending
 
 
 def columns(frames: Frames) -> tuple[Sequence[float], Sequence[int]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from course_utils.clock import RealClock
 from course_utils.engine import Answer
-from course_utils.frames import Ending
+from course_utils.frames import Ending, part
 
 if TYPE_CHECKING:
     from course_utils.ledger import Entry
@@ -103,12 +103,12 @@ class Player(asyncio.Protocol):
                 self._core.alarms.wake(self, due)
                 self._flush()
                 return
-            frame = frames[self._at]
+            data, ending = part(frames, self._at)
             self._at += 1
-            self._write(frame.data)
+            self._write(data)
             moment = now()
             entry.written.append(moment)
-            if frame.ending is not None and self._breaks_off(frame.ending):
+            if ending is not None and self._breaks_off(ending):
                 return
         self._entry, self._playing = None, NOTHING  # a connection may idle for long; its last answer need not
         self._finish()
