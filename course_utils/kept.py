@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from course_utils.dialect import Asked, Said
@@ -25,6 +25,17 @@ class Fate:
 
     stopped: float | None = None
     cancelled: bool = False
+    listeners: tuple[Callable[[], None], ...] = ()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` told of a request to cancel it."""
+        if listener not in self.listeners:
+            self.listeners += (listener,)
+
+    def cancel(self, now: float) -> None:
+        self.stopped, self.cancelled = now, True
+        for listener in self.listeners:
+            listener()
 
 
 @dataclass(slots=True)
@@ -51,7 +62,7 @@ class Job:
 
     def cancel(self, now: float) -> None:
         if self.status(now) in ("queued", "in_progress"):
-            self.fate.stopped, self.fate.cancelled = now, True
+            self.fate.cancel(now)
 
     def rest(self, after: int, now: float) -> tuple[Frame, ...]:
         """The frames behind number ``after``, with times from ``now`` on; what is over comes at once."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from array import array
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from course_utils.clock import Clock
@@ -28,12 +29,14 @@ class Entry:
     answer is finished or the client leaves; so the counts follow the clock and not the reader.
     """
 
-    def __init__(self, number: int, route: str, answer: Answer, clock: Clock, arrived: float, concurrent: int) -> None:
+    def __init__(
+        self, number: int, route: str, answer: Answer, clock: Clock, arrived: float, left: Callable[[], None]
+    ) -> None:
         self.number, self.route, self.asked = number, route, answer.asked
         self.status, self.streamed = answer.status, answer.streamed
         self.retry_after = float(answer.headers["retry-after"]) if "retry-after" in answer.headers else None
         self.arrived = arrived
-        self.concurrent = concurrent
+        self.concurrent = 0
         self.blocked = False  # a socket that takes no more bytes; what is due then has not been sent
         self.written = array("d")
         self.bytes = answer.asked_bytes + 8 * (len(answer.generated) + 3 * len(answer.frames))
@@ -42,8 +45,10 @@ class Entry:
         self._clock = clock
         self._ending = answer.frames[-1].ending if answer.frames else None
         self._goes_on, self._fate = answer.goes_on, answer.job.fate if answer.job else Fate()
+        self._left = left
+        self._fate.listen(left)
         self._left_at: float | None = None
-        self._last_due = self.arrived + (self.offsets[-1] if self.offsets else 0.0)
+        self.last_due = self.arrived + (self.offsets[-1] if self.offsets else 0.0)
 
     @property
     def token_times(self) -> tuple[float, ...]:
@@ -61,6 +66,7 @@ class Entry:
             self._left_at = self._clock.now()
             if not self._goes_on and self._fate.stopped is None:
                 self._fate.stopped = self._left_at
+            self._left()
 
     def is_over(self, at: float) -> bool:
         """Whether a request to cancel it has ended this answer before the frame of ``at`` seconds."""
@@ -76,7 +82,7 @@ class Entry:
         """Whether something has still to be sent, and somebody is there."""
         if self._left_at is not None or self._fate.cancelled or len(self.written) >= len(self.offsets):
             return False
-        return self.blocked or now + _SLACK < self._last_due
+        return self.blocked or now + _SLACK < self.last_due
 
     @property
     def ended(self) -> str | None:
@@ -102,7 +108,7 @@ class Entry:
         """When the last frame was due, when the client left, or when it was cancelled."""
         if self.ended is None:
             return None
-        return self._last_due if (stopped := self._stopped_at()) is None else stopped
+        return self.last_due if (stopped := self._stopped_at()) is None else stopped
 
     def _stopped_at(self) -> float | None:
         """When it ended before its time, if it did."""
@@ -116,7 +122,7 @@ class Entry:
         if not self._goes_on:
             ends.append(self._left_at)
         if self._ending and (not self._goes_on or self._ending.fault in OWN_FAULTS):
-            ends.append(self._last_due)
+            ends.append(self.last_due)
         return min((end for end in ends if end is not None), default=math.inf)
 
     @property
@@ -180,7 +186,10 @@ class Ledger:
     def __init__(self, clock: Clock, size: int = 10_000) -> None:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=size)
-        self._active: list[Entry] = []  # not ended, or still being generated, as far as is known
+        # In the order in which they will end, so that a thousand need not be asked when another one comes.
+        self._open: list[tuple[float, int, Entry]] = []
+        self._making: list[tuple[float, int, Entry]] = []
+        self._disturbed = False  # one of those that are open has ended out of turn
         self._lock = threading.Lock()
         self._count = self._bytes = 0
 
@@ -190,12 +199,13 @@ class Ledger:
             now = self._clock.now()
             arrived = now if arrived is None else arrived
             if not answer.booked:
-                return Entry(0, route, answer, self._clock, arrived, 0)
+                return Entry(0, route, answer, self._clock, arrived, self._disturb)
             self._count += 1
-            self._active = [entry for entry in self._active if entry.running(now) or entry.busy_for() > 0]
-            concurrent = 1 + sum(entry.running(now) for entry in self._active)
-            entry = Entry(self._count, route, answer, self._clock, arrived, concurrent)
-            self._active.append(entry)
+            entry = Entry(self._count, route, answer, self._clock, arrived, self._disturb)
+            self._forget_ended(now)
+            entry.concurrent = 1 + len(self._open)
+            insort(self._open, (entry.last_due, id(entry), entry))
+            insort(self._making, (now + entry.busy_for(), id(entry), entry))
             self._bytes += entry.bytes - (self._entries[0].bytes if len(self._entries) == self._entries.maxlen else 0)
             self._entries.append(entry)
             while self._bytes > MOST_BYTES and len(self._entries) > 1:
@@ -205,7 +215,19 @@ class Ledger:
     def busy(self) -> list[float]:
         """Seconds until each answer that is being generated now is finished."""
         with self._lock:
-            return [left for entry in self._active if (left := entry.busy_for()) > 0]
+            return [left for _, _, entry in self._making if (left := entry.busy_for()) > 0]
+
+    def _forget_ended(self, now: float) -> None:
+        if self._disturbed:
+            self._disturbed = False
+            self._open = [one for one in self._open if one[2].running(now)]
+            self._making = [one for one in self._making if one[2].busy_for() > 0]
+        over = bisect_right(self._open, now + _SLACK, key=itemgetter(0))
+        self._open[:over] = [one for one in self._open[:over] if one[2].running(now)]  # those that are blocked stay
+        del self._making[: bisect_right(self._making, now, key=itemgetter(0))]
+
+    def _disturb(self) -> None:
+        self._disturbed = True
 
     def clear(self) -> None:
         """Forget all requests; numbers start again at 1."""

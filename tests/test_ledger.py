@@ -238,6 +238,19 @@ def test_an_answer_that_goes_on_alone_is_not_open():
     assert (ledger.open("/", answer(1.0)).concurrent, len(ledger.busy())) == (1, 2)
 
 
+def test_concurrency_counts_a_blocked_answer_until_it_is_taken_and_a_cancelled_one_no_more():
+    clock, ledger, job = kept(goes_on=True)
+    blocked = ledger.open("/", answer(0.25))
+    blocked.blocked = True
+    clock.sleep(0.5)
+    assert ledger.open("/", answer(9.0)).concurrent == 3
+    job.cancel(clock.now())
+    assert ledger.open("/", answer(9.0)).concurrent == 3
+    blocked.blocked = False
+    assert ledger.open("/", answer(9.0)).concurrent == 3
+    assert ledger.busy() == [9.0, 9.0, 9.0]
+
+
 def test_busy_says_how_long_each_answer_still_takes():
     clock = VirtualClock()
     ledger = Ledger(clock)
