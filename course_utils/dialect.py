@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Protocol
 
 from course_utils.api import ApiError
@@ -69,11 +70,23 @@ class Said:
     reasoning: int = 0
     prompt_tokens: int = 0
     cached: int = 0
+    sizes: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
         """Tokens generated for one answer."""
-        return self.reasoning + len(self.pieces)
+        return self.reasoning + (sum(self.sizes) or len(self.pieces))
+
+    def packed(self, size: int) -> Said:
+        """The same text in pieces of ``size`` tokens each; ``sizes`` says how many there are in each."""
+        starts = range(0, len(self.pieces), size)
+        pieces = tuple("".join(self.pieces[start : start + size]) for start in starts)
+        return replace(self, pieces=pieces, sizes=tuple(min(size, len(self.pieces) - start) for start in starts))
+
+    def last_of(self, times: Sequence[float]) -> list[float]:
+        """Of the times of all tokens those of the thoughts, and then of the last token in each piece."""
+        ends = accumulate(self.sizes or [1] * len(self.pieces), initial=self.reasoning)
+        return [*times[: self.reasoning], *(times[end - 1] for end in list(ends)[1:])]
 
 
 class Dialect(Protocol):

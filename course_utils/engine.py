@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from course_utils import api, chat, messages, plain, responses, scenario, tools
 from course_utils.api import CREATED, MODEL, ApiError
 from course_utils.dialect import Asked, Dialect, Said
-from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, time_limit
+from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, time_limit, weighed
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -216,7 +216,7 @@ class Engine:
         to_read = said.prompt_tokens - said.cached
         times = asked.pace.token_times(said.count, to_read, seed, others)
         every = tuple(at for at in times for _ in range(request.answers))
-        frames = dialect.frames(request, said, times, asked.pace.headers) if request.stream or request.store else []
+        frames = _frames(dialect, request, said, times, asked) if request.stream or request.store else []
         made = self._made(asked, frames) if dialect == plain.EVENTS else frames
         job = Job(request, said, tuple(made), now, len(body)) if request.store else None
         if job:
@@ -374,6 +374,15 @@ def _cut(reply: str) -> tuple[str, ...]:
     """The tokens of a reply. The same few are said again and again, and a thousand answers share their pieces."""
     reply.encode()  # half a surrogate pair can't be sent; its bytes may be made later, where nobody could say so
     return tuple(tokens(reply))
+
+
+def _frames(dialect: Dialect, request: Asked, said: Said, times: Sequence[float], asked: Scenario) -> Frames:
+    """The answer as the dialect writes it, with several tokens in a chunk if that was asked for."""
+    if asked.pack == 1 or said.calls or request.logprobs is not None:
+        return dialect.frames(request, said, times, asked.pace.headers)
+    packed = said.packed(asked.pack)
+    frames = dialect.frames(request, packed, packed.last_of(times), asked.pace.headers)
+    return weighed(frames, [size for size in packed.sizes for _ in range(request.answers)])
 
 
 def _query(request: Request) -> dict[str, str]:

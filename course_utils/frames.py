@@ -105,6 +105,14 @@ def part(frames: Frames, number: int) -> tuple[bytes, Ending | None]:
     return frames[number].data, frames[number].ending
 
 
+def weighed(frames: Frames, sizes: Iterable[int]) -> Frames:
+    """The frames, of which each that carries a token carries as many as the next of ``sizes`` says."""
+    left = iter(sizes)
+    if isinstance(frames, Late):
+        return Late(frames.ats, [next(left) if tokens else 0 for tokens in frames.tokens], frames.data)
+    return [replace(frame, tokens=next(left)) if frame.tokens else frame for frame in frames]
+
+
 def columns(frames: Frames) -> tuple[Sequence[float], Sequence[int]]:
     """When each frame leaves, and how many tokens it carries; bytes that are not made yet are not made for this."""
     if isinstance(frames, Late):

@@ -29,6 +29,7 @@ class Scenario:
     calls: int | None = None
     flaky: int | None = None
     reasoning: int = 0
+    pack: int = 1
     goes_on: bool = False
 
     def limit(self, asked: int | None) -> tuple[int | None, str | None]:
@@ -169,6 +170,8 @@ OPTIONS: dict[str, Option] = {
     "calls": _saying("2", "the answer is so many tool calls", "calls", _at_most(16)),
     "reasoning": _saying("20", "so many tokens of thought come before the first visible one", "reasoning",
                          _at_most(100_000)),
+    "pack": _saying("3", "so many tokens of text come in one chunk, as soon as the last of them is made", "pack",
+                    lambda text: max(1, _at_most(200)(text))),
     "refusal": _saying("", "the answer is a refusal", "refusal", None),
     "filter": _saying("12", "a content filter stops the answer after so many tokens", "filter_after"),
     "error-at": _saying("12", "an error event comes after so many tokens", "error_after"),

@@ -328,3 +328,19 @@ def test_an_error_in_the_middle_of_a_whole_answer_is_a_500_at_the_same_moment(op
 def test_a_wrong_format_is_told_what_it_takes(options, says):
     with pytest.raises(openai.BadRequestError, match=says):
         ask(mock(), **options)
+
+
+def test_several_tokens_may_come_in_one_chunk_and_usage_counts_the_tokens():
+    server = mock()
+    chunks = ask(server, model="mock-1;pack=2", stream=True, stream_options={"include_usage": True})
+    texts = [choice.delta.content for chunk in chunks for choice in chunk.choices if choice.delta.content]
+    assert texts == ["one two", " three.", " four"]
+    assert chunks[-1].usage.completion_tokens == server.ledger[0].tokens_generated == server.ledger[0].tokens_sent == 5
+    assert server.clock.now() == 1.5
+
+
+def test_a_cut_counts_the_tokens_in_a_chunk():
+    server = mock()
+    with pytest.raises(openai.APIConnectionError):
+        ask(server, model="mock-1;pack=2;cut=4", stream=True)
+    assert server.ledger[0].tokens_sent == 4

@@ -40,12 +40,13 @@ PROMISED = {
     "end": (12, None),
     "filter": (12, None),
     "calls": (18, None),
+    "pack": (7, None),
     "error-at": (12, "APIError"),
     "failed": (12, "APIError"),
     "error": (0, "RateLimitError"),
     "flaky": (0, "InternalServerError"),
 }
-"""Tokens that reach the client and the error that the SDK raises, where an option does not just bend time or bytes."""
+"""Deltas with text that reach the client and the error that the SDK raises, where an option does not just bend time or bytes."""
 HARMLESS = {
     "ttft", "itl", "tps", "headers", "pause", "prefill", "cache", "jitter", "burst", "slots", "batch", "hold", "page",
     "gzip", "stall", "slow", "bundle", "split", "split-utf8", "crlf", "cr", "heartbeat", "type", "reasoning",
