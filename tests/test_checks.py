@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from course_utils import tapes, work
-from course_utils.checks import exercises, vocabulary
+from course_utils.checks import ex_2_2, ex_2_4, exercises, vocabulary
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.subject import NoAnswer, Subject, plain
 from course_utils.checks.vocabulary import check, hint, predict, progress, reset, reveal, solution
@@ -286,7 +286,7 @@ def test_progress_counts_points_and_a_pass_is_kept():
     shown = repr(progress())
     assert "✔ 1.2" in shown
     assert "○ 1.1" in shown
-    assert "3 of 12 points" in shown
+    assert "3 of 24 points" in shown
 
 
 def test_a_verdict_says_the_same_in_text_and_html_and_escapes_what_is_the_learners():
@@ -351,4 +351,42 @@ def test_a_folder_that_can_not_be_used_costs_no_verdict(monkeypatch, tmp_path):
     assert verdict.passed
     assert "could not be remembered" in verdict.message
     assert "Hint 1" in repr(hint("1.1"))
-    assert "0 of 12 points" in repr(progress())
+    assert "0 of 24 points" in repr(progress())
+
+
+def test_the_model_of_2_2_says_the_same_at_once_one_by_one_and_without_a_cache():
+    model = ex_2_2.Model(seed=1)
+    once, one_by_one = model.cache(), model.cache()
+    rows = model.forward([3, 1, 4], once)
+    assert [row for id in (3, 1, 4) for row in model.forward([id], one_by_one)] == rows
+    assert model.forward([3, 1, 4]) == rows
+    assert model.tokens_processed == 9
+    assert len(once) == len(one_by_one) == 3
+
+
+def test_answers_written_with_numpy_pass():
+    numpy = pytest.importorskip("numpy")
+
+    def sample(logits, temperature, top_k, rng):
+        values = numpy.array(logits)
+        order = numpy.argsort(-values, kind="stable")[:top_k]
+        if temperature == 0:
+            return order[0]
+        weights = numpy.exp((values[order] - values[order[0]]) / temperature)
+        return order[numpy.searchsorted(numpy.cumsum(weights), rng.random() * weights.sum(), side="right")]
+
+    def generate(model, prompt_ids, n, end=None, context=256):
+        cache, new = model.cache(), numpy.array(prompt_ids)
+        for _ in range(min(n, context - len(prompt_ids))):
+            new = [numpy.argmax(model.forward(new, cache)[-1])]
+            if new[0] == end:
+                return
+            yield new[0]
+
+    assert check("2.1", sample).passed
+    assert check("2.2", generate).passed
+
+
+def test_a_part_that_bytes_show_to_be_safe_may_come_early_in_2_4():
+    play = ex_2_4._Play([b"a!\xc3", b"\xa9"], "!!")
+    assert (play.safe(1), play.at_most(1)) == ("a", "a!")
