@@ -1,11 +1,12 @@
 """Every check from its four sides, what it tells the learner, and what it survives."""
 
 import json
+import random
 import sys
 
 import pytest
 
-from course_utils import tapes, work
+from course_utils import lm, tapes, work
 from course_utils.checks import ex_2_2, ex_2_4, exercises, vocabulary
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.subject import NoAnswer, Subject, plain
@@ -362,6 +363,23 @@ def test_the_model_of_2_2_says_the_same_at_once_one_by_one_and_without_a_cache()
     assert model.forward([3, 1, 4]) == rows
     assert model.tokens_processed == 9
     assert len(once) == len(one_by_one) == 3
+
+
+def test_the_solutions_of_lesson_2_work_with_the_real_model():
+    pytest.importorskip("numpy")
+    known = exercises()
+    sample, generate, emit_safe = (defined(known[id], "solutions") for id in ("2.1", "2.2", "2.4"))
+    model, tokenizer = lm.load(), lm.tokenizer()
+    ids, before = tokenizer.encode("It is a truth universally acknowledged"), model.tokens_processed
+    assert list(generate(model, ids, 20)) == list(lm.generate(ids, 20))
+    assert model.tokens_processed - before == 2 * (len(ids) + 19)
+    asked = tokenizer.chat("Who are you?")
+    answer = list(lm.generate(asked, 200))
+    assert list(generate(model, asked, 200, tokenizer.end, lm.CONTEXT)) == answer
+    assert "".join(emit_safe(map(tokenizer.token_bytes, answer), "")) == tokenizer.decode(answer)
+    logits = model.forward(ids)[-1]
+    draws = [[draw(logits, 0.8, 40, random.Random(3)) for _ in range(9)] for draw in (sample, lm.sample)]
+    assert all(id in lm.ranking(list(logits), 40) for ids in draws for id in ids)
 
 
 def test_answers_written_with_numpy_pass():

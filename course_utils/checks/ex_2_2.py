@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -164,7 +164,7 @@ def _telling(draw: Random, length: int, n: int) -> _Case:
             return case
 
 
-def _judge(answer: Subject, case: _Case, why: Any) -> None:
+def _judge(answer: Subject, case: _Case, why: Callable[[_Run], str]) -> None:
     """Run one case; ``why`` gives the sentence for ids that are wrong."""
     run = _run(answer, case)
     expected, got = case.expected(), run.got

@@ -6,7 +6,7 @@
 # stand. The checks bring small models and mocks of their own, and count work instead of time.
 
 # %% id="setup"
-from course_utils import MockServer, check, hint, progress, reset, solution
+from course_utils import MockServer, check, hint, lm, progress, reset, solution
 
 # %% [markdown]
 # ## 2.1 Draw the next token (10 minutes, core)
@@ -52,6 +52,9 @@ check("2.1", sample)
 # token `end` (which is not yielded; `None` ends nothing), or when prompt and answer together have `context` tokens. Every
 # token is handed out before the next one is computed, and no token is read twice or for nothing: a prompt of 4 tokens and an
 # answer of 3 cost 6 tokens read, since nobody asks what follows the last one.
+#
+# The course's own model has these methods. To read what your generator makes of it, run
+# `lm.tokenizer().decode(generate(lm.load(), lm.tokenizer().encode("My dear"), 20))`.
 
 # %% exercise="2.2"
 def generate(model, prompt_ids, n, end=None, context=256):
