@@ -7,6 +7,7 @@ from typing import Any
 
 _HOME = {
     "charts": ("plot_bars", "plot_curves"),
+    "crank": ("Crank",),
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
     "api": ("MODEL",),
     "conduct": ("Conduct", "conduct_of"),
@@ -32,7 +33,7 @@ _HOME = {
     "plots": ("plot_timelines",),
     "lanes": ("deliver", "practice", "race", "trial"),
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
-    "widgets": ("RaceWidget",),
+    "widgets": ("CrankWidget", "RaceWidget"),
     "environment": ("doctor",),
     "checks.vocabulary": ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"),
 }

@@ -35,7 +35,9 @@ def plot_bars(values: Mapping[str, float], *, title: str, unit: str = "", highli
         parts.append(text(BAR_LEFT - 22, y + 13, name, INK, "end", keep_spaces=True))
         parts.append(f'<rect x="{BAR_LEFT}" y="{y + 1}" width="{length:g}" height="{BAR - 8}" fill="{colour}"/>')
         parts.append(text(BAR_LEFT + length + 8, y + 13, shown[name], QUIET))
-    reading = f"{title}: " + ", ".join(f"{name!r} {shown[name]}" for name in values) + "."
+    reading = (
+        title + (" " if title.endswith("?") else ": ") + ", ".join(f"{name!r} {shown[name]}" for name in values) + "."
+    )
     return Figure(svg(title, reading, 46 + BAR * len(values) + 12, parts), reading)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from course_utils.crank import Crank
 from course_utils.lanes import race
 from course_utils.plots import Figure
 
@@ -57,6 +58,48 @@ class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def __repr__(self) -> str:
         return f"RaceWidget(speed={self.speed.value:g}, pause={self.pause.value:g})\n{self.figure.reading}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, and beside it the still picture for wherever widgets don't live."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
+
+
+class CrankWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """The ten likeliest next tokens; pick one, turn, and the text goes on from there. Its twin in code: `Crank`.
+
+    ``widget.choice.value = " he"`` does what picking does, ``widget.turn.click()`` and ``widget.again.click()`` what
+    the buttons do.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._begin = Crank(text)
+        wide = ipywidgets.Layout(width="auto")
+        self.choice = ipywidgets.ToggleButtons(description="next token", style={"button_width": "auto"}, layout=wide)
+        self.turn = ipywidgets.Button(description="Turn the crank", tooltip="Append the chosen token")
+        self.again = ipywidgets.Button(description="Start again", tooltip="Back to the first text")
+        self.view = ipywidgets.HTML()
+        super().__init__([self.choice, ipywidgets.HBox([self.turn, self.again]), self.view])
+        self.turn.on_click(lambda _: self._show(self.crank.take(self.choice.value)))
+        self.again.on_click(lambda _: self._show(self._begin))
+        self.choice.observe(self._draw, "value")
+        self._show(self._begin)
+
+    def _show(self, crank: Crank) -> None:
+        self.crank = crank
+        with self.hold_trait_notifications():
+            self.choice.options = [(repr(token), token) for token in crank.likeliest]
+            self.choice.value = next(iter(crank.likeliest))
+        self._draw()
+
+    def _draw(self, change: Any = None) -> None:
+        self.figure: Figure = self.crank.plot(self.choice.value)
+        self.view.value = (
+            f"<p><b>{escape(self.crank.text)}</b></p>{self.figure.svg}<p>{escape(self.figure.reading)}</p>"
+        )
+
+    def __repr__(self) -> str:
+        return f"CrankWidget(next={self.choice.value!r})\n{self.figure.reading}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the still picture for wherever widgets don't live."""

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from course_utils import metrics
+from course_utils.checks import exercises
 from course_utils.lanes import race
+from course_utils.lm import weights
 from course_utils.replies import SCRIPT, tokens
 
 SOURCE = Path(__file__).resolve().parent.parent / "source/lessons"
@@ -56,3 +58,32 @@ def test_streaming_saves_nearly_half_at_the_readers_own_pace(lesson_1):
     assert "nearly half" in lesson_1
     assert 0.45 < run.saved / run.finished("unary") < 0.5
     assert race(200).saved / race(200).finished("unary") < 0.05
+
+
+@pytest.fixture(scope="module")
+def lesson_2() -> tuple[str, str]:
+    """Its prose, and its code."""
+    name = "02_token_by_token_generation.py"
+    return prose(name), (SOURCE / name).read_text("utf-8")
+
+
+def test_the_model_of_lesson_2_is_as_large_as_it_says(lesson_2):
+    numbers = sum(rows * columns for _, (rows, columns) in weights.shapes())
+    assert "a million numbers" in lesson_2[0]
+    assert 0.9e6 < numbers < 1.1e6
+
+
+def test_lesson_2_counts_the_tokens_it_speaks_of(lesson_2):
+    text, code = lesson_2
+    prompt = int(stated(r"A prompt of (\d+) tokens", text))
+    new = int(stated(r"tokens, (\d+) new ones", text))
+    assert f"[:{prompt}]" in code
+    assert f"generate(prompt, {new}, cache=cache)" in code
+    assert "three tokens in one chunk" in text
+    assert "pack=3" in code
+
+
+def test_the_core_exercises_of_lesson_2_take_the_minutes_it_says(lesson_2):
+    core = [one for one in exercises().values() if one.id.startswith("2.") and one.core]
+    assert sum(one.minutes for one in core) == int(stated(r"(\d+) minutes of core exercises", lesson_2[0]))
+    assert stated(r": (2\.\d and 2\.\d) are the core", lesson_2[0]) == " and ".join(one.id for one in core)
