@@ -19,7 +19,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, NoReturn, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -141,13 +141,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """An asyncio event loop whose time is a `VirtualClock`.
 
     It stands on asyncio's own base class, so tasks, time-outs, semaphores and queues are the real ones; only
-    waiting is replaced. It has no sockets and no self-pipe, because nothing outside can wake it.
+    waiting is replaced. It has no sockets and no self-pipe, because nothing outside can wake it. Another ``selector``
+    may give somebody else a turn where this one only sets the clock forward.
     """
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, selector: Callable[[VirtualLoop], Any] = _NeverWaits) -> None:
         super().__init__()
         self.clock = clock
-        self._selector = _NeverWaits(self)
+        self._selector = selector(self)
         self.advance(clock.now())
 
     def advance(self, when: float) -> None:
@@ -176,7 +177,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Nothing to wake: the loop never sleeps."""
 
 
-def run(main: Coroutine[Any, Any, T], clock: VirtualClock | None = None) -> T:
+def run(
+    main: Coroutine[Any, Any, T],
+    clock: VirtualClock | None = None,
+    selector: Callable[[VirtualLoop], Any] = _NeverWaits,
+) -> T:
     """Run ``main`` to its end on a fresh virtual loop and return its result; also from inside a running loop.
 
     A notebook kernel already runs an event loop, and asyncio refuses to start a second one in the same thread.
@@ -190,7 +195,7 @@ def run(main: Coroutine[Any, Any, T], clock: VirtualClock | None = None) -> T:
     asyncio._set_running_loop(None)
     try:
         with _interruptible():
-            return _run_alone(main, VirtualLoop(clock or VirtualClock()))
+            return _run_alone(main, VirtualLoop(clock or VirtualClock(), selector))
     finally:
         asyncio._set_running_loop(outer)
         if outer is not None and task is not None:

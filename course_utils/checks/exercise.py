@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from course_utils.checks.subject import NoAnswer, NotAttempted, Raised, Subject
+from course_utils.checks.subject import STARTER, Lost, NoAnswer, NotAttempted, Raised, Subject
 from course_utils.checks.verdict import Verdict
 
 Answer = Callable[..., Any]
@@ -97,19 +98,57 @@ class Exercise:
 
         Another ``seed`` asks the same with other inputs.
         """
+        return self.verdict(lambda: Subject(answer), seed)
+
+    def verdict(self, subject: Callable[[], Subject], seed: int | str = SEED, *, hidden: bool = False) -> Verdict:
+        """The verdict on what ``subject`` makes, which may raise `NotAttempted` or `NoAnswer` itself.
+
+        With ``hidden`` nothing is told of the inputs, and so nothing that the learner's code says: it may carry them.
+        """
         try:
-            self.check(Subject(answer), Random(f"{self.id} {seed}"))
-        except NotYet as no:
-            return Verdict(self.id, "not_yet", no.why, no.given, _shown(no.got), _shown(no.expected))
-        except NotAttempted as untouched:
-            return Verdict(self.id, "not_attempted", str(untouched))
-        except NoAnswer as no_answer:
-            return Verdict(self.id, "not_yet", str(no_answer))
-        except Raised as raised:
-            return Verdict(self.id, "raised", str(raised), given=raised.given, where=raised.where)
-        except Exception as error:  # noqa: BLE001  # what is left is a fault of the check, and must cost the learner nothing
-            return Verdict(self.id, "could_not_check", _our_fault(error))
+            self.check(subject(), Random(f"{self.id} {seed}"))
+        except Exception as error:  # noqa: BLE001  # what is no verdict is a fault of the check
+            return self._untold(error) if hidden else self._told(error)
         return Verdict(self.id, "passed", f"{self.title}: {_points(self.points)}")
+
+    def _told(self, error: Exception) -> Verdict:
+        """What ended a check, in words for the learner."""
+        if isinstance(error, NotYet):
+            return Verdict(self.id, "not_yet", error.why, error.given, _shown(error.got), _shown(error.expected))
+        if isinstance(error, NotAttempted):
+            return Verdict(self.id, "not_attempted", str(error))
+        if isinstance(error, NoAnswer):
+            return Verdict(self.id, "not_yet", str(error))
+        if isinstance(error, Raised):
+            return Verdict(self.id, "raised", str(error), given=error.given, where=error.where)
+        if isinstance(error, Lost):
+            return Verdict(self.id, "raised", str(error), given=error.given)
+        return Verdict(self.id, "could_not_check", _our_fault(error))  # it must cost the learner nothing
+
+    def _untold(self, error: Exception) -> Verdict:
+        """The same without anything but the author's words and the kind of an error."""
+        outcome = self._told(error).outcome
+        said = {
+            NotYet: lambda: str(error),
+            NotAttempted: lambda: STARTER,
+            NoAnswer: lambda: "Your function returned something that is no answer.",
+            Raised: lambda: f"Your code raised {_known(error)}.",
+            Lost: lambda: "Your code did not come back.",
+        }
+        words = next((words() for kind, words in said.items() if isinstance(error, kind)), None)
+        if words is None:
+            return Verdict(self.id, outcome, f"The check itself failed ({type(error).__name__}).", hidden=True)
+        return Verdict(self.id, outcome, words if outcome == "not_attempted" else f"{FRESH} {words}", hidden=True)
+
+
+FRESH = "On other inputs than those of the notebook:"
+
+
+def _known(error: Exception) -> str:
+    """The type of the learner's error, if it is one of Python's own; the name of another could be anything."""
+    kind = error.kind if isinstance(error, Raised) else ""
+    builtin = getattr(builtins, kind, None)
+    return kind if isinstance(builtin, type) and issubclass(builtin, BaseException) else "an error of its own"
 
 
 def _points(points: int) -> str:

@@ -17,7 +17,10 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``outcome`` is one of `OUTCOMES`; ``given``, ``got``, ``expected`` and ``where`` may be empty."""
+    """``outcome`` is one of `OUTCOMES`; ``given``, ``got``, ``expected`` and ``where`` may be empty.
+
+    ``hidden`` says that it comes from inputs which learners don't get to see, so nothing of them may be told.
+    """
 
     exercise: str
     outcome: str
@@ -26,6 +29,7 @@ class Verdict:
     got: str = ""
     expected: str = ""
     where: str = ""
+    hidden: bool = False
 
     @property
     def passed(self) -> bool:

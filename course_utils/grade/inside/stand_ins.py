@@ -1,0 +1,286 @@
+"""What the grader hands over, as the learner's function sees it: functions, iterators, streams, clients, errors.
+
+Each is a stand-in. Calling it, or asking it for its next item, is a question over the line, answered by the check's
+real object; so the grader sees when a source advances, and its clock is the only one. The SDK's objects are made of the
+SDK's own types, from plain data. A clock is told with every message, so reading it asks nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import importlib
+import itertools
+import weakref
+from collections import namedtuple
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from course_utils.grade.inside.channel import Message
+from course_utils.grade.inside.wire import CanNotCross, pack, unpack
+
+KNOWN_MODULES = ("builtins", "asyncio", "json", "socket", "ssl", "openai", "httpx2", "course_utils")
+"""Top-level modules whose types of errors and records are looked up by name."""
+OURS_ONLY = ("course_utils.checks", "course_utils.grade")
+"""What the learner's side does not have."""
+
+KEPT_ERRORS = 100
+"""Errors of the grader's that are recognised when they come back."""
+
+
+def found(module: str, name: str) -> Any:
+    """A type by its name, if it lives in a module that both sides know; else None."""
+    if module.split(".")[0] not in KNOWN_MODULES or module.startswith(OURS_ONLY):
+        return None
+    try:
+        value: Any = importlib.import_module(module)
+        for part in name.split("."):
+            value = getattr(value, part)
+    except (ImportError, AttributeError):
+        return None
+    return value if isinstance(value, type) else None
+
+
+class StandIns:
+    """Makes them, and knows them when they are sent back. ``ask`` puts a question to the grader."""
+
+    def __init__(self, ask: Callable[[Message], Message]) -> None:
+        self._ask = ask
+        self.times: dict[int, float] = {}
+        self.gone: list[int] = []
+        self.held: dict[int, Any] = {}
+        self.waiting: dict[int, asyncio.Future[Message]] = {}
+        self._numbers = itertools.count(1)
+        self._ids: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._errors: dict[int, BaseException] = {}
+        self._types: dict[tuple[str, Any], type] = {}
+
+    def forget(self) -> None:
+        """An exercise is over; what belonged to it is nobody's any more."""
+        self.held.clear()
+        self.waiting.clear()
+        self._errors.clear()
+        self.times.clear()
+
+    # -------------------------------------------------------------------------------------------- from us to the grader
+
+    def hold(self, value: Any) -> int:
+        """Keep something that can't cross, under a number that can."""
+        number = next(self._numbers)
+        self.held[number] = value
+        return number
+
+    def pack(self, value: Any) -> Any:
+        return pack(value, self._pack_other)
+
+    def _pack_other(self, value: Any) -> Any:
+        try:
+            known = self._ids.get(value)
+        except TypeError:  # no hash, or no weak references
+            known = None
+        if known is not None:
+            return {"yours": known}
+        if isinstance(value, BaseException) and (number := self.number_of(value)) is not None:
+            return {"yours": number}
+        if callable(value):
+            return {"held": self.hold(value)}
+        raise CanNotCross(
+            f"only plain values and functions can be handed to this function, not something of type {type(value).__name__}"
+        )
+
+    def number_of(self, error: BaseException) -> int | None:
+        """The grader's number of an error that came from there."""
+        return next((number for number, one in self._errors.items() if one is error), None)
+
+    # -------------------------------------------------------------------------------------------- from the grader to us
+
+    def unpack(self, form: Any) -> Any:
+        return unpack(form, self._unpack_other)
+
+    def _unpack_other(self, form: Message) -> Any:
+        ((tag, inner),) = form.items()
+        return getattr(self, f"_a_{tag}")(inner)
+
+    def result(self, answer: Message) -> Any:
+        """What an answer of the grader's holds: a value, or an error to raise."""
+        if "raised" in answer:
+            raise self._a_error(answer["raised"])
+        return self.unpack(answer["ok"])
+
+    def _known(self, number: int, stand_in: Any) -> Any:
+        """Remember whose stand-in it is, and tell the grader once nobody here has it any more."""
+        self._ids[stand_in] = number
+        weakref.finalize(stand_in, self.gone.append, number).atexit = False
+        return stand_in
+
+    def _a_held(self, number: int) -> Any:
+        """Something of ours comes back."""
+        return self.held[number]
+
+    def _a_clock(self, inner: Message) -> Any:
+        key, times = inner["clock"], self.times
+        times[key] = inner["now"]
+
+        def now() -> float:
+            return times[key]
+
+        return self._known(inner["id"], now)
+
+    def _a_function(self, inner: Message) -> Any:
+        number = inner["id"]
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return self.result(self._ask(self._question("call", number, args, kwargs)))
+
+        async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
+            return await self._later(self._question("call", number, args, kwargs))
+
+        stand_in: Any = coroutine_function if inner["async"] else function
+        stand_in.__name__ = stand_in.__qualname__ = inner["name"]
+        return self._known(number, stand_in)
+
+    def _question(self, do: str, number: int, args: Any = (), kwargs: Any = None) -> Message:
+        packed = {"args": [self.pack(arg) for arg in args]}
+        if kwargs:
+            packed["kwargs"] = [[key, self.pack(value)] for key, value in kwargs.items()]
+        return {"do": do, "id": number} | packed
+
+    async def _later(self, question: Message) -> Any:
+        """Begin something that takes time on the grader's loop, and await it on ours."""
+        number = next(self._numbers)
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.waiting[number] = future
+        self._ask({"do": "begin", "request": number, "what": question})
+        try:
+            answer = await future
+        except asyncio.CancelledError:
+            if self.waiting.pop(number, None) is not None:
+                self._ask({"do": "abandon", "request": number})
+            raise
+        if "end" in answer:
+            raise StopAsyncIteration
+        return self.result(answer)
+
+    def _a_iterator(self, number: int) -> Any:
+        return self._known(number, Source(self, number))
+
+    def _a_aiterator(self, number: int) -> Any:
+        return self._known(number, AsyncSource(self, number))
+
+    def next_of(self, number: int) -> Any:
+        answer = self._ask({"do": "next", "id": number})
+        if "end" in answer:
+            raise StopIteration
+        return self.result(answer)
+
+    def close(self, number: int) -> None:
+        self.result(self._ask({"do": "close", "id": number}))
+
+    async def anext_of(self, number: int) -> Any:
+        return await self._later({"do": "next", "id": number})
+
+    async def aclose(self, number: int) -> None:
+        await self._later({"do": "close", "id": number})
+
+    def _a_object(self, inner: Message) -> Any:
+        """Something with the methods that its class lets learners see."""
+        number = inner["id"]
+        made = type(inner["type"], (), {"__slots__": ("__dict__", "__weakref__")})()
+        for name, form in inner["members"]:
+            object.__setattr__(made, name, self.unpack(form))
+        return self._known(number, made)
+
+    def _a_record(self, inner: Message) -> Any:
+        """A dataclass or named tuple: the course's own, or one of the same name and fields."""
+        fields = {key: self.unpack(value) for key, value in inner["fields"]}
+        kind = found(inner["module"], inner["name"]) or self._alike(inner["name"], tuple(fields), inner)
+        if inner["tuple"]:
+            return kind(*fields.values())
+        made = kind.__new__(kind)
+        for name, value in fields.items():
+            object.__setattr__(made, name, value)
+        return made
+
+    def _alike(self, name: str, fields: tuple[str, ...], inner: Message) -> Any:
+        if (name, fields) not in self._types:
+            made = namedtuple(name, fields) if inner["tuple"] else dataclasses.make_dataclass(name, fields, frozen=inner["frozen"])  # noqa: E501
+            self._types[name, fields] = made
+        return self._types[name, fields]
+
+    def _a_error(self, inner: Message) -> BaseException:
+        """An error of the right type; where the type is the check's own, one of its name that is a kind of what it is."""
+        if "yours" in inner:
+            return self._raisable(self.held.get(inner["yours"]))
+        base = found(*inner["type"]) or Exception
+        kind = base if base.__name__ == inner["name"] else self._types.setdefault(
+            (inner["name"], base), type(inner["name"], (base,), {"__module__": "__main__"})
+        )
+        args = self.unpack(inner["args"])
+        error: BaseException = kind.__new__(kind, *args)
+        error.args = tuple(args)
+        for name, form in inner["fields"]:
+            setattr(error, name, self.unpack(form))
+        self._errors[inner["id"]] = error
+        while len(self._errors) > KEPT_ERRORS:
+            del self._errors[next(iter(self._errors))]
+        return error
+
+    def _raisable(self, error: Any) -> BaseException:
+        return error if isinstance(error, BaseException) else RuntimeError("an error of yours that is gone")
+
+    # ------------------------------------------------------------------------------------------------ the SDK's objects
+
+    def _a_model(self, inner: Message) -> Any:
+        kind = found(inner["module"], inner["name"])
+        return kind.construct(**dict(inner["data"]))  # type: ignore[union-attr]
+
+    def _a_request(self, inner: Message) -> Any:
+        import httpx2
+
+        return httpx2.Request(inner["method"], inner["url"], headers=inner["headers"], content=self.unpack(inner["content"]))
+
+    def _a_response(self, inner: Message) -> Any:
+        import httpx2
+
+        request = self.unpack(inner["request"])
+        return httpx2.Response(
+            inner["status"], headers=inner["headers"], content=self.unpack(inner["content"]), request=request
+        )
+
+    def _a_stream(self, inner: Message) -> Any:
+        from course_utils.grade.inside import sdk
+
+        number = inner["id"]
+        kind = sdk.AsyncStream if inner["async"] else sdk.Stream
+        return self._known(number, kind(self, number, self.unpack(inner["response"])))
+
+    def _a_client(self, inner: Message) -> Any:
+        from course_utils.grade.inside import sdk
+
+        return sdk.client(self.unpack(inner["send"]), self.unpack(inner["options"]), asynchronous=inner["async"])
+
+
+class Source(Iterator[Any]):
+    """An iterator of the check's; each next item is asked for."""
+
+    def __init__(self, stand_ins: StandIns, number: int) -> None:
+        self._stand_ins, self._number = stand_ins, number
+
+    def __next__(self) -> Any:
+        return self._stand_ins.next_of(self._number)
+
+    def close(self) -> None:
+        self._stand_ins.close(self._number)
+
+
+class AsyncSource(AsyncIterator[Any]):
+    """An asynchronous iterator of the check's."""
+
+    def __init__(self, stand_ins: StandIns, number: int) -> None:
+        self._stand_ins, self._number = stand_ins, number
+
+    async def __anext__(self) -> Any:
+        return await self._stand_ins.anext_of(self._number)
+
+    async def aclose(self) -> None:
+        await self._stand_ins.aclose(self._number)

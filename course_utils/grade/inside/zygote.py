@@ -1,0 +1,173 @@
+"""One warm process for many submissions: it imports everything once, then forks for each.
+
+    grader ── control ── zygote            never sees a cell
+       │                   └─ guard        one a submission: outside the learner's namespaces, ends everything in them
+       ├──── leash ────────┘   └─ learner  runs the cells
+       └──── talk ─────────────┘
+
+The grader sends two sockets over ``control`` for each submission. On the leash comes one line when the learner's process is
+confined, or the reason why it is not, and one with how it ended; when the grader lets go of the leash, the guard kills.
+No submission's process is a copy of another's, and the one they are copies of has run nobody's code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+from typing import Any
+
+from course_utils.grade.inside import confine
+
+PRELOADED = (
+    "openai.resources.chat", "openai.resources.responses", "openai.types.chat", "course_utils.grade.inside.sdk", "course_utils.mock",
+    "course_utils.lanes", "course_utils.checks.vocabulary", "course_utils.transport", "course_utils.plots", "numpy",
+    "statistics", "dataclasses", "collections", "functools", "itertools", "heapq", "bisect", "random", "re", "asyncio",
+    "contextlib", "typing", "enum", "queue", "datetime",
+    "concurrent.futures.thread", "course_utils.grade.inside.learner",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How learners' processes are confined: ``level`` is "namespaces" or "limits only"."""
+
+    level: str
+    readable: tuple[str, ...] = ()
+    uid: int | None = None
+    limits: confine.Limits = confine.Limits()
+
+    def text(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def of(cls, text: str) -> Settings:
+        stored: dict[str, Any] = json.loads(text)
+        return cls(**(stored | {"limits": confine.Limits(**stored["limits"])}))
+
+
+def main(control: socket.socket, settings: Settings) -> None:
+    """Fork for each pair of sockets that comes, until the grader hangs up."""
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    _warm_up()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for guards
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the grader, which then hangs up
+    gc.collect()
+    gc.freeze()
+    control.sendall(b"ready\n")
+    while True:
+        data, fds, *_ = socket.recv_fds(control, 16, 2)
+        if not data:
+            os._exit(0)
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _guard(socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1]), settings)
+        for fd in fds:
+            os.close(fd)
+
+
+def _warm_up() -> None:
+    """Let the SDK make what it makes at first use, so that no submission waits for it."""
+    from course_utils import practice
+    from course_utils.grade.inside.stand_ins import StandIns
+
+    send, _ = practice()
+    data = [chunk.model_dump(mode="json", exclude_unset=True) for chunk in send()][0]
+    model = {"module": "openai.types.chat.chat_completion_chunk", "name": "ChatCompletionChunk", "data": list(data.items())}
+    StandIns(lambda message: message).unpack({"model": model})
+
+
+def _guard(talk: socket.socket, leash: socket.socket, settings: Settings) -> None:
+    """Become the guard of one learner's process, and end with it."""
+    folder = ""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        if settings.level == "namespaces":
+            if settings.uid is not None:
+                confine.become(settings.uid)
+            confine.leave_namespaces()
+        else:
+            confine.adopt_orphans()
+            folder = os.path.realpath(tempfile.mkdtemp(prefix="learner-"))
+        pid = os.fork()
+        if pid == 0:
+            _learner(talk, leash, settings, folder)
+        talk.close()
+        _watch(pid, leash)
+    except BaseException as error:  # noqa: BLE001  # the grader must hear of it, whatever it is
+        _say(leash, f"failed {error!r}\n")
+    finally:
+        if folder:
+            confine.end_orphans()
+            confine.remove(folder)
+        os._exit(0)
+
+
+def _learner(talk: socket.socket, leash: socket.socket, settings: Settings, folder: str) -> None:
+    """Become the learner's process."""
+    try:
+        os.setsid()
+        _only_null(talk.fileno(), leash.fileno())
+        if settings.level == "namespaces":
+            confine.inside_namespaces(settings.limits)
+        else:
+            confine.with_limits_only(settings.limits, settings.readable, folder, settings.uid)
+        _say(leash, "confined\n")
+        leash.close()
+    except BaseException as error:  # noqa: BLE001  # as above
+        _say(leash, f"failed {error!r}\n")
+        os._exit(1)
+    from course_utils.grade.inside.learner import be_the_learner
+
+    be_the_learner(talk)
+
+
+def _only_null(*kept: int) -> None:
+    """Nothing to read, nowhere to print, and no file but the sockets."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    start = 3
+    for number in (*sorted(kept), 4096):
+        os.closerange(start, number)
+        start = number + 1
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115  # open as long as the process is
+
+
+def _watch(pid: int, leash: socket.socket) -> None:
+    """Wait until the learner's process ends or the grader lets go of the leash; then see that it has ended."""
+    ready: list[Any] = []
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            _say(leash, f"ended {os.waitstatus_to_exitcode(status)}\n")
+            return
+        if ready:
+            break
+        ready = select.select([leash], [], [], 0.02)[0]
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _say(leash: socket.socket, text: str) -> None:
+    with contextlib.suppress(OSError):
+        leash.sendall(text.encode("ascii", "replace"))
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), Settings.of(sys.argv[2]))

@@ -1,0 +1,311 @@
+"""Puts a verdict on each exercise of one notebook.
+
+The cells are run as a kernel would run them; one that stumbles over a name that a later cell defines gets another turn.
+A cell that hangs, or ends its process, is left out, and all others are run again without it. Then each exercise's function
+is asked. A call that hangs or ends the process costs that exercise alone: the next one finds a fresh process.
+
+A verdict is about the function, not about the debris around it. If an answer does not pass in a notebook that does more
+than define things, it gets a second hearing in a process that has run the defining cells only; so a thread left behind,
+a patched module or a process that writes to our line takes nothing from a right answer in another cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from course_utils.checks import exercise as exercise_of
+from course_utils.checks.exercise import Exercise
+from course_utils.checks.subject import Lost, TookTooLong
+from course_utils.checks.verdict import Verdict
+from course_utils.grade import notebook
+from course_utils.grade.inside.wire import CanNotCross
+from course_utils.grade.notebook import Cell, Notebook, Unreadable
+from course_utils.grade.remote import Line, RemoteSubject
+from course_utils.grade.sandbox import OurFault, Process, Sandbox
+
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Real seconds: for one cell, for all cells that hang taken together, for all calls of one exercise."""
+
+    cell: float = 20.0
+    hanging: float = 60.0
+    exercise: float = 120.0
+
+
+@dataclass
+class Marks:
+    """The verdicts on one notebook by exercise, why it could not be read, and what else an instructor should know."""
+
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    trouble: str = ""
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def mark(
+    data: bytes, wanted: Sequence[str], sandbox: Sandbox, patience: Patience | None = None, seed: str | None = None
+) -> Marks:
+    """The marks for a notebook's bytes. Never raises: what goes wrong on our side is ``could_not_check``."""
+    begin = time.perf_counter()
+    marks = Marks()
+    exercises = [exercise_of(id) for id in wanted]
+    try:
+        read = notebook.read(data)
+    except Unreadable as unreadable:
+        marks.trouble = str(unreadable)
+        marks.verdicts = {one.id: Verdict(one.id, "not_attempted", f"Nothing to check. {unreadable}") for one in exercises}
+    else:
+        _Marking(read, exercises, sandbox, patience or Patience(), seed, marks).mark()
+    marks.seconds = time.perf_counter() - begin
+    return marks
+
+
+class Notebookless(Exception):
+    """The process did not survive its cells."""
+
+
+class _Session:
+    """One process in which a notebook's cells have been run."""
+
+    def __init__(self, marking: _Marking, *, only_definitions: bool = False) -> None:
+        self._marking = marking
+        self.only_definitions = only_definitions
+        self._ended, self._how = False, ""
+        self.does_more = False
+        self.heard = 0
+        self.errors: dict[int, dict[str, Any]] = {}
+        self.process: Process = marking.sandbox.start()
+        self.line = Line(self.process.lines)
+        try:
+            self._ask({"do": "begin", "names": [one.function for one in marking.exercises]}, 10.0)
+            self._run_all()
+        except BaseException:
+            self.end()
+            raise
+
+    def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        return self.line.request(message, seconds)
+
+    def _run_all(self) -> None:
+        """In order; then those that lacked a name, again, as long as that helps."""
+        waiting = [cell for cell in self._marking.cells() if self._run(cell) == "NameError"]
+        for _ in range(10):
+            still = [cell for cell in waiting if self._run(cell) == "NameError"]
+            if len(still) in (0, len(waiting)):
+                break
+            waiting = still
+
+    def _run(self, cell: Cell) -> str:
+        """The kind of error, if there was one. A cell that is the process's last is marked so."""
+        seconds = self._marking.seconds_for_a_cell()
+        begin = time.monotonic()
+        try:
+            asked = {"do": "cell", "number": cell.number, "source": cell.source, "only_definitions": self.only_definitions}
+            answer = self._ask(asked, seconds)
+        except Lost:
+            how = self.end()
+            self._marking.leave_out(cell, how or self.line.lost, time.monotonic() - begin)
+            raise Notebookless from None
+        self.does_more |= answer.get("more") is not False
+        if "raised" in answer:
+            self.errors[cell.number] = answer["raised"]
+            return str(answer["raised"].get("kind"))
+        self.errors.pop(cell.number, None)
+        return ""
+
+    def end(self) -> str:
+        """How the process had ended, in words, if it had; that is known once."""
+        if not self._ended:
+            self._ended = True
+            self._how = self.process.end(gone=self.line.gone)
+        return self._how
+
+
+class _Marking:
+    def __init__(
+        self,
+        read: Notebook,
+        exercises: Sequence[Exercise],
+        sandbox: Sandbox,
+        patience: Patience,
+        seed: str | None,
+        marks: Marks,
+    ) -> None:
+        self.read, self.exercises, self.sandbox = read, exercises, sandbox
+        self.patience, self.seed, self.marks = patience, seed, marks
+        self._left_out: set[int] = set()
+        self._hung = 0.0
+        self._session: _Session | None = None
+        self._alone_session: _Session | None = None
+
+    def mark(self) -> None:
+        try:
+            for exercise in self.exercises:
+                self.marks.verdicts[exercise.id] = self._heard_twice(exercise)
+        finally:
+            self._end()
+
+    # --------------------------------------------------------------------------------------------------------- the cells
+
+    def cells(self) -> list[Cell]:
+        """Those that are run: test cells are not, unless somebody has put an answer there."""
+        return [cell for cell in self.read.cells if cell.number not in self._left_out and self._counts(cell)]
+
+    def _counts(self, cell: Cell) -> bool:
+        return not cell.graded or any(_defines(one.function, cell.source) for one in self.exercises)
+
+    def seconds_for_a_cell(self) -> float:
+        return max(1.0, min(self.patience.cell, self.patience.hanging - self._hung))
+
+    def leave_out(self, cell: Cell, why: str, seconds: float) -> None:
+        """This cell has cost a process; the next one does without it."""
+        self._left_out.add(cell.number)
+        self._hung += seconds
+        self.marks.notes.append(f"Cell {cell.number} was left out: {why}.")
+
+    def _begin(self, *, only_definitions: bool = False) -> _Session:
+        while True:
+            with contextlib.suppress(Notebookless):
+                return _Session(self, only_definitions=only_definitions)
+
+    def _ready(self) -> _Session:
+        """A process whose line can be used."""
+        if self._session is not None and (self._session.line.lost or self._session.line.fault):
+            self._end()
+        if self._session is None:
+            self._session = self._begin()
+        return self._session
+
+    def _end(self) -> None:
+        if self._session is not None:
+            self._session.end()
+            self._session = None
+
+    # ----------------------------------------------------------------------------------------------------- the exercises
+
+    def _heard_twice(self, exercise: Exercise) -> Verdict:
+        """Our own failure gets another try; an answer that fails among debris gets a hearing without it."""
+        verdict = self._heard(exercise, self._ready)
+        if verdict.outcome == "could_not_check":
+            self._end()
+            verdict = self._heard(exercise, self._ready)
+        if verdict.outcome in ("not_yet", "raised") and self._among_debris():
+            alone = self._heard(exercise, self._alone)
+            self._end_alone()
+            if alone.passed:
+                return alone
+        return verdict
+
+    def _heard(self, exercise: Exercise, process: Callable[[], _Session]) -> Verdict:
+        try:
+            session = process()
+            session.heard += 1
+            return self._latest(exercise, session)
+        except (OurFault, OSError, CanNotCross) as fault:
+            return Verdict(exercise.id, "could_not_check", f"{fault}. That is our fault and counts for nothing.")
+
+    def _among_debris(self) -> bool:
+        """Whether anything but this answer has run in the process: a cell that does more than define, another answer."""
+        session = self._session
+        return bool(self._left_out) or session is None or session.does_more or session.heard > 1
+
+    def _alone(self) -> _Session:
+        self._alone_session = self._begin(only_definitions=True)
+        return self._alone_session
+
+    def _end_alone(self) -> None:
+        if self._alone_session is not None:
+            self._alone_session.end()
+            self._alone_session = None
+
+    def _latest(self, exercise: Exercise, session: _Session) -> Verdict:
+        """The verdict on the latest definition; while that is an untouched starter, on the one before."""
+        try:
+            found = session.line.request({"do": "find", "name": exercise.function, "back": 0})
+        except Lost as lost:
+            return Verdict(exercise.id, "raised", str(lost))
+        if found.get("found") == "nothing":
+            return self._missing(exercise, session, found.get("instead", ()))
+        verdict = Verdict(exercise.id, "not_attempted", "There is nothing to check yet.")
+        for back in range(min(int(found.get("versions", 1)), 5)):
+            verdict = self._judged(exercise, session, back)
+            if verdict.outcome != "not_attempted":
+                break
+        return verdict
+
+    def _judged(self, exercise: Exercise, session: _Session, back: int) -> Verdict:
+        line = session.line
+        with _within(self.patience.exercise) as late:
+            verdict = exercise.verdict(lambda: RemoteSubject(line, exercise.function, back), self.seed)
+            line.forget()
+        if late:
+            line.lost = "out of time"
+            return Verdict(exercise.id, "raised", f"All calls together took more than {self.patience.exercise:g} s.")
+        if line.gone and verdict.outcome == "raised" and not verdict.hidden:
+            how = session.end()
+            return replace(verdict, message=f"{verdict.message}: {how}" if how else verdict.message)
+        return verdict
+
+    def _missing(self, exercise: Exercise, session: _Session, instead: Any) -> Verdict:
+        """Why there is no such function: its cell raised, it has another name, it stands in a text cell."""
+        for cell in self.read.cells:
+            if _defines(exercise.function, cell.source):
+                if cell.number in self._left_out:
+                    return Verdict(exercise.id, "raised", f"Cell {cell.number}, which defines it, did not end or ended Python.")
+                if (error := session.errors.get(cell.number)) is not None:
+                    return _cell_raised(exercise, cell, error)
+        if _defines(exercise.function, self.read.prose):
+            why = f"{exercise.function} stands in a text cell, so it is never run. Turn it into a code cell."
+            return Verdict(exercise.id, "not_attempted", why)
+        names = [name for name in instead if isinstance(name, str)] if isinstance(instead, list) else []
+        near = difflib.get_close_matches(exercise.function, names, n=1)
+        hint = f" There is {near[0]}: does it need the name from the task?" if near else ""
+        return Verdict(exercise.id, "not_attempted", f"No cell defines {exercise.function}.{hint}")
+
+
+def _cell_raised(exercise: Exercise, cell: Cell, error: dict[str, Any]) -> Verdict:
+    kind, said, where = (str(error.get(key, ""))[:500] for key in ("kind", "message", "where"))
+    message = f"Cell {cell.number}, which defines it, raised {kind}: {said}"
+    return Verdict(exercise.id, "raised", message, where=where)
+
+
+def _defines(function: str, source: str) -> bool:
+    name = re.escape(function)
+    return re.search(rf"\b(?:def|class)\s+{name}\b|^\s*{name}\s*=", source, re.MULTILINE) is not None
+
+
+@contextlib.contextmanager
+def _within(seconds: float) -> Iterator[list[bool]]:
+    """Break into the body after so many real seconds, where that is possible; the list then is not empty.
+
+    A learner's process can make the grader itself work hard, with a request for a million answers, say.
+    """
+    late: list[bool] = []
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield late
+        return
+
+    def stop(signum: int, frame: Any) -> None:
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield late
+    except TookTooLong:
+        late.append(True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+

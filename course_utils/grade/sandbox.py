@@ -1,0 +1,412 @@
+"""Where learners' code runs: which isolation this machine can give, and how a process in it is started and ended.
+
+Three levels, of which the best that works is taken and named in every report:
+
+- ``namespaces``: bubblewrap makes a file tree with the interpreter, its packages and a copy of this package without the
+  checks, and nothing else; no network, no environment, no other processes. Each submission has namespaces of its own
+  within that.
+- ``limits only``: no file tree of its own, but a process of its own with limits, and what else the system has.
+- ``none``: a process of its own, where the system can't fork (Windows).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from course_utils.grade.inside import confine
+from course_utils.grade.inside.channel import Lines
+from course_utils.grade.inside.zygote import Settings
+
+NAMESPACES, LIMITS_ONLY, NONE = "namespaces", "limits only", "none"
+LEVELS = (NAMESPACES, LIMITS_ONLY, NONE)
+
+PACKAGE = Path(__file__).resolve().parent.parent
+LEFT_OUT = {"checks", "grade", "__pycache__"}
+STARTING = 60.0
+"""Seconds a zygote may take to import everything; on a busy machine it takes several."""
+
+FIRST_UID = 61_000
+"""Users without rights, for a grader that is root; each worker has its own, so that one can't reach another's."""
+
+
+class OurFault(Exception):
+    """Something of the grader's did not work; no learner pays for it."""
+
+
+class Process(Protocol):
+    """A learner's process: the line to it, and its end."""
+
+    lines: Lines
+
+    def end(self, *, gone: bool = False) -> str:
+        """Kill it and wait until all it has started is gone too; if it had ended before (``gone``), how, in words."""
+
+
+class Sandbox(Protocol):
+    """Starts a process for each submission."""
+
+    level: str
+
+    def start(self) -> Process: ...
+    def close(self) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------- what a learner may import
+
+
+def copy_package(folder: Path) -> None:
+    """This package as learners' cells may import it: without checks and grader, `check` and the like without effect."""
+    target = folder / "course_utils"
+    shutil.copytree(PACKAGE, target, ignore=_ignored)
+    shutil.copytree(PACKAGE / "grade" / "inside", target / "grade" / "inside", ignore=_ignored)
+    shutil.copyfile(PACKAGE / "grade" / "inside" / "__init__.py", target / "grade" / "__init__.py")
+    (target / "checks").mkdir()
+    (target / "checks" / "__init__.py").write_text("", encoding="utf-8")
+    shutil.copyfile(PACKAGE / "grade" / "inside" / "words.py", target / "checks" / "vocabulary.py")
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    at_top = Path(folder) == PACKAGE
+    return {name for name in names if name == "__pycache__" or (at_top and name in LEFT_OUT)}
+
+
+# ------------------------------------------------------------------------------------------------------------- bubblewrap
+
+SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/opt/python", "/etc/ld.so.cache", "/etc/ld.so.conf.d",
+          "/etc/localtime", "/nix/store")  # fmt: skip
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def _interpreter() -> list[str]:
+    """Folders that Python itself lives in, outermost first."""
+    real = os.path.dirname(os.path.dirname(os.path.realpath(sys.executable)))
+    places = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, real)} | {sys.prefix}
+    return sorted(place for place in places if place != "/")
+
+
+def _bubblewrap(tree: Path, settings: Settings, *, own_users: bool) -> list[str]:
+    """The command up to the one that runs inside."""
+    command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv", "--unshare-ipc", "--unshare-pid"]
+    command += ["--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "learner"]
+    command += ["--unshare-user", "--uid", "61000", "--gid", "61000"] if own_users else []
+    for place in SYSTEM:
+        if os.path.islink(place):
+            command += ["--symlink", os.readlink(place), place]
+        elif os.path.exists(place):
+            command += ["--ro-bind", place, place]
+    for place in _hidden(tree):
+        command += ["--tmpfs", place]
+    for place in _interpreter():
+        if not any(place.startswith(f"{outer}/") for outer in ("/usr",)):
+            command += ["--ro-bind", place, place]
+    command += ["--ro-bind", str(tree), "/course", "--dir", confine.HOME, "--dir", "/tmp", "--proc", "/proc"]
+    for device in DEVICES:
+        command += ["--dev-bind", device, device]
+    command += ["--remount-ro", "/", "--chdir", "/", "--cap-drop", "ALL"]
+    if not own_users:
+        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_KILL"):
+            command += ["--cap-add", capability]
+    for name, value in _environment("/course", confine.HOME, "/tmp").items():
+        command += ["--setenv", name, value]
+    return command
+
+
+def _hidden(tree: Path) -> Iterator[str]:
+    """What lies in a folder that is shown and must not be seen: the course, if it is kept in /usr/src or so."""
+    root = PACKAGE.parent
+    for place in {PACKAGE if "site-packages" in root.parts else root, Path.cwd(), Path.home()}:
+        if str(place).startswith("/usr/") and not sys.prefix == str(place):
+            yield str(place)
+
+
+def _environment(tree: str, home: str, temporary: str) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": home,
+        "TMPDIR": temporary,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONPATH": tree,
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "COURSE_CLOCK": "virtual",
+        "COURSE_WORK": f"{home}/work",
+        "OPENBLAS_NUM_THREADS": "1",  # a process that forks must have one thread
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+PYTHON = ("-P", "-s", "-m", "course_utils.grade.inside.zygote")
+"""-P: nothing from the folder it runs in; -s: nothing from a user's own packages."""
+
+
+# ----------------------------------------------------------------------------------------------------------- warm processes
+
+
+class Zygote:
+    """A warm process and its children; made again by itself if it ends."""
+
+    def __init__(self, level: str, limits: confine.Limits | None = None, *, own_users: bool | None = None) -> None:
+        self.level = level
+        self._own_users = os.geteuid() != 0 if own_users is None else own_users
+        root_given_up = os.geteuid() == 0 and not (level == NAMESPACES and self._own_users)
+        self._uid = FIRST_UID + os.getpid() % 4000 if root_given_up else None
+        self._limits = limits or confine.Limits()
+        self._tree = Path(tempfile.mkdtemp(prefix="course-"))
+        copy_package(self._tree)
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def layers(self) -> list[str]:
+        return confine.layers(self.level, self._uid)
+
+    def start(self) -> WarmProcess:
+        """A new process for one submission; raises `OurFault` if it can't be had."""
+        last: OurFault | None = None
+        for _ in range(2):  # the second time with a new zygote
+            try:
+                return self._forked()
+            except OurFault as fault:
+                last = fault
+                self._stop()
+        raise last or OurFault("no process")
+
+    def _forked(self) -> WarmProcess:
+        control = self._control or self._begin()
+        talk, their_talk = socket.socketpair()
+        leash, their_leash = socket.socketpair()
+        try:
+            socket.send_fds(control, [b"f"], [their_talk.fileno(), their_leash.fileno()])
+        except OSError as error:
+            raise OurFault(f"the warm process is gone ({error})") from None
+        finally:
+            their_talk.close()
+            their_leash.close()
+        return WarmProcess(talk, leash)
+
+    def _begin(self) -> socket.socket:
+        control, theirs = socket.socketpair()
+        readable = tuple(place for place in (*SYSTEM, *_interpreter(), str(self._tree)) if os.path.exists(place))
+        settings = Settings(self.level, readable, self._uid, self._limits)
+        os.set_inheritable(theirs.fileno(), True)
+        inner = [sys.executable, *PYTHON, str(theirs.fileno()), settings.text()]
+        outer = _bubblewrap(self._tree, settings, own_users=self._own_users) if self.level == NAMESPACES else []
+        environment = {} if outer else _environment(str(self._tree), str(self._tree), tempfile.gettempdir())
+        self._process = subprocess.Popen(
+            [*outer, *inner], pass_fds=[theirs.fileno()], env=environment | _PATH, cwd="/",
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+        control.settimeout(STARTING)
+        try:
+            came = control.recv(64)
+        except OSError:
+            came = b""
+        if came != b"ready\n":
+            raise OurFault(f"the warm process did not start: {self._last_words()}")
+        control.settimeout(10)
+        self._control = control
+        return control
+
+    def _last_words(self) -> str:
+        process = self._process
+        if process is None or process.stderr is None:
+            return ""
+        process.kill()
+        return process.stderr.read().decode("utf-8", "replace").strip()[-500:]
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+            self._process = None
+
+    def close(self) -> None:
+        self._stop()
+        shutil.rmtree(self._tree, ignore_errors=True)
+
+
+_PATH = {"PATH": os.environ.get("PATH", os.defpath)}  # bubblewrap is looked up in it, and passes none of it on
+
+
+class WarmProcess:
+    """A forked process; its guard tells on the leash that it is confined, and how it ended."""
+
+    PATIENCE = 20.0
+
+    def __init__(self, talk: socket.socket, leash: socket.socket) -> None:
+        self._leash = leash
+        self._said = b""
+        leash.settimeout(self.PATIENCE)
+        if not self._hear().startswith("confined"):
+            talk.close()
+            leash.close()
+            raise OurFault(f"a process could not be confined: {self._said.decode('ascii', 'replace') or 'it ended'}")
+        self.lines = Lines(talk)
+
+    def _hear(self) -> str:
+        """Everything said up to the end of a line, or to the end."""
+        while b"\n" not in self._said:
+            try:
+                came = self._leash.recv(4096)
+            except OSError:
+                break
+            if not came:
+                break
+            self._said += came
+        return self._said.decode("ascii", "replace")
+
+    def end(self, *, gone: bool = False) -> str:
+        if gone:  # its guard needs a moment to see it too
+            self._leash.settimeout(0.5)
+            self._said = self._said.partition(b"\n")[2]
+            self._hear()
+        with contextlib.suppress(OSError):
+            self._leash.shutdown(socket.SHUT_WR)
+        self._leash.settimeout(self.PATIENCE)
+        with contextlib.suppress(OSError):
+            while came := self._leash.recv(4096):  # until the guard has closed its end: nothing of it is left then
+                self._said += came
+        self._leash.close()
+        self.lines.close()
+        words = self._said.decode("ascii", "replace").split()
+        return in_words(int(words[words.index("ended") + 1])) if "ended" in words else ""
+
+
+def in_words(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"
+
+
+# ----------------------------------------------------------------------------------------------------------- cold processes
+
+
+class Cold:
+    """A fresh process for each submission, for systems that can't fork; it reaches us over the loopback interface."""
+
+    level = NONE
+    layers: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self._tree = Path(tempfile.mkdtemp(prefix="course-"))
+        copy_package(self._tree)
+
+    def start(self) -> ColdProcess:
+        return ColdProcess(self._tree)
+
+    def close(self) -> None:
+        shutil.rmtree(self._tree, ignore_errors=True)
+
+
+class ColdProcess:
+    def __init__(self, tree: Path) -> None:
+        self._home = tempfile.mkdtemp(prefix="learner-")
+        environment = _environment(str(tree), self._home, self._home)
+        if "SYSTEMROOT" in os.environ:  # Windows opens no socket without it
+            environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(STARTING)
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-m", "course_utils.grade.inside.cold", str(server.getsockname()[1])],
+                env=environment, cwd=self._home, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, **_OWN_GROUP,
+            )  # fmt: skip
+            try:
+                talk, _ = server.accept()
+            except OSError:
+                self.end()
+                raise OurFault("a process did not start") from None
+        self.lines = Lines(talk)
+
+    def end(self, *, gone: bool = False) -> str:
+        if gone:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+        code = self._process.poll()
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        if hasattr(self, "lines"):
+            self.lines.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+        return "" if code is None else in_words(code)
+
+
+_OWN_GROUP: dict[str, Any] = {"start_new_session": True} if hasattr(os, "setsid") else {}
+
+
+# ---------------------------------------------------------------------------------------------------- the best there is
+
+
+@functools.cache
+def works(level: str) -> str:
+    """Why this level can't be had on this machine; empty if it can. Tried once, with a real process."""
+    if level == NONE:
+        return ""
+    if not hasattr(os, "fork"):
+        return "this system can't fork"
+    if level == NAMESPACES and shutil.which("bwrap") is None:
+        return "bubblewrap is not installed (on Debian and Ubuntu: apt-get install bubblewrap)"
+    reasons = []
+    for own_users in _ways(level):
+        zygote = Zygote(level, own_users=own_users)
+        try:
+            zygote.start().end()
+        except OurFault as fault:
+            reasons.append(str(fault))
+        else:
+            return ""
+        finally:
+            zygote.close()
+    return "; ".join(reasons)
+
+
+def _ways(level: str) -> list[bool]:
+    """Root needs no user namespace, and can give each worker a user; where it may not, it is tried with one."""
+    return [False, True] if level == NAMESPACES and os.geteuid() == 0 else [os.geteuid() != 0]
+
+
+def best_level() -> str:
+    return next(level for level in LEVELS if not works(level))
+
+
+def open_sandbox(level: str, limits: confine.Limits | None = None) -> Zygote | Cold:
+    """The sandbox of this worker at a level that works."""
+    if level == NONE:
+        return Cold()
+    for own_users in _ways(level):
+        zygote = Zygote(level, limits, own_users=own_users)
+        try:
+            zygote.start().end()
+        except OurFault:
+            zygote.close()
+        else:
+            return zygote
+    raise OurFault(works(level) or f"no process at level {level!r}")
