@@ -12,6 +12,7 @@ COMMANDS = {
     "doctor": ("commands", "say what is missing on this machine, if anything"),
     "progress": ("commands", "list the exercises with their outcomes"),
     "reset": ("commands", "put the starter of one exercise back: reset 1.1"),
+    "grade": ("grade.command", "put verdicts on notebooks; their code runs in a sandbox"),
     "build": ("build", "make the notebooks from source/; --check compares only"),
     "lint": ("lint", "check the shape of the notebooks"),
     "prove": ("prove", "judge wrong, right, hard-coded and mutated answers: is each check worth believing?"),
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"there is no command {argv[0]!r}\n{usage()}", file=sys.stderr)
         return 2
     module = importlib.import_module(f"course_utils.{COMMANDS[argv[0]][0]}")
-    run = module.main if COMMANDS[argv[0]][0] == argv[0] else getattr(module, argv[0])
+    run = getattr(module, "main", None) or getattr(module, argv[0])
     return run(list(argv[1:])) or 0
 
 

@@ -63,7 +63,7 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
         return float(value)
     if type(value) is dict:
         return {_key(_plain(key, depth - 1, left)): _plain(item, depth - 1, left) for key, item in value.items()}
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+    if getattr(type(value), "__module__", "") == "numpy" and hasattr(value, "tolist"):
         return _plain(value.tolist(), depth - 1, left)
     raise NoAnswer("not_plain", kind(value))
 

@@ -12,7 +12,7 @@ import inspect
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from course_utils.clock import NothingToWaitFor, VirtualClock, run

@@ -32,11 +32,11 @@ from course_utils.grade.remote import Line, RemoteSubject
 from course_utils.grade.sandbox import OurFault, Process, Sandbox
 
 
-
 @dataclass(frozen=True)
 class Patience:
-    """Real seconds: for one cell, for all cells that hang taken together, for all calls of one exercise."""
+    """Real seconds: for one call, for one cell, for all cells that hang taken together, for all calls of one exercise."""
 
+    call: float = 10.0
     cell: float = 20.0
     hanging: float = 60.0
     exercise: float = 120.0
@@ -63,7 +63,9 @@ def mark(
         read = notebook.read(data)
     except Unreadable as unreadable:
         marks.trouble = str(unreadable)
-        marks.verdicts = {one.id: Verdict(one.id, "not_attempted", f"Nothing to check. {unreadable}") for one in exercises}
+        marks.verdicts = {
+            one.id: Verdict(one.id, "not_attempted", f"Nothing to check. {unreadable}") for one in exercises
+        }
     else:
         _Marking(read, exercises, sandbox, patience or Patience(), seed, marks).mark()
     marks.seconds = time.perf_counter() - begin
@@ -85,7 +87,7 @@ class _Session:
         self.heard = 0
         self.errors: dict[int, dict[str, Any]] = {}
         self.process: Process = marking.sandbox.start()
-        self.line = Line(self.process.lines)
+        self.line = Line(self.process.lines, marking.patience.call)
         try:
             self._ask({"do": "begin", "names": [one.function for one in marking.exercises]}, 10.0)
             self._run_all()
@@ -110,7 +112,12 @@ class _Session:
         seconds = self._marking.seconds_for_a_cell()
         begin = time.monotonic()
         try:
-            asked = {"do": "cell", "number": cell.number, "source": cell.source, "only_definitions": self.only_definitions}
+            asked = {
+                "do": "cell",
+                "number": cell.number,
+                "source": cell.source,
+                "only_definitions": self.only_definitions,
+            }
             answer = self._ask(asked, seconds)
         except Lost:
             how = self.end()
@@ -261,7 +268,9 @@ class _Marking:
         for cell in self.read.cells:
             if _defines(exercise.function, cell.source):
                 if cell.number in self._left_out:
-                    return Verdict(exercise.id, "raised", f"Cell {cell.number}, which defines it, did not end or ended Python.")
+                    return Verdict(
+                        exercise.id, "raised", f"Cell {cell.number}, which defines it, did not end or ended Python."
+                    )
                 if (error := session.errors.get(cell.number)) is not None:
                     return _cell_raised(exercise, cell, error)
         if _defines(exercise.function, self.read.prose):
@@ -307,5 +316,3 @@ def _within(seconds: float) -> Iterator[list[bool]]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-

@@ -91,11 +91,15 @@ def _cells(stored: dict[str, Any]) -> list[Any]:
     """The cells of format 4, or of format 3, which had them on sheets."""
     cells = stored.get("cells")
     if cells is None and isinstance(stored.get("worksheets"), list):
-        cells = [cell for sheet in stored["worksheets"] if isinstance(sheet, dict) for cell in _list(sheet.get("cells"))]
+        cells = [
+            cell for sheet in stored["worksheets"] if isinstance(sheet, dict) for cell in _list(sheet.get("cells"))
+        ]
     if not isinstance(cells, list):
         version = stored.get("nbformat")
         future = f" It says it has format {version}." if isinstance(version, int) and version > 4 else ""
-        raise Unreadable(f"The file is JSON, but it has no list of cells, so it is not a notebook that can be read.{future}")
+        raise Unreadable(
+            f"The file is JSON, but it has no list of cells, so it is not a notebook that can be read.{future}"
+        )
     return cells
 
 

@@ -52,8 +52,9 @@ class Line(Peer):
     ``lost`` says why it can't be used any more; nothing is asked after that.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, limit: float = local.LIMIT) -> None:
         super().__init__(lines, self._answer)
+        self.limit = limit
         self.lost = ""
         self.gone = False
         self.fault: CanNotCross | None = None  # of a check that hands over what can't be sent
@@ -71,13 +72,15 @@ class Line(Peer):
         if self.lost:
             raise Lost(self.lost)
         outer = self.until
-        self.until = outer if outer is not None else time.monotonic() + (seconds or local.LIMIT)
+        self.until = outer if outer is not None else time.monotonic() + (seconds or self.limit)
         try:
             return self.ask(message, self.until)
         except Gone:
             self.lost, self.gone = "your code ended Python itself", True
         except Late:
-            self.lost = f"TimeoutError: it did not come back within {seconds or local.LIMIT:g} s: does a loop wait for ever?"
+            self.lost = (
+                f"TimeoutError: it did not come back within {seconds or self.limit:g} s: does a loop wait for ever?"
+            )
         except CanNotCross:
             self.lost = "the line is out of step"
             raise
@@ -280,7 +283,9 @@ class Line(Peer):
 
     def _model(self, value: Any) -> Message:
         data = value.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
-        return {"model": {"module": type(value).__module__, "name": type(value).__qualname__, "data": list(data.items())}}
+        return {
+            "model": {"module": type(value).__module__, "name": type(value).__qualname__, "data": list(data.items())}
+        }
 
     def _request(self, value: Any) -> Message:
         headers = list(value.headers.items())
@@ -298,7 +303,9 @@ class Line(Peer):
             request = self.pack(value.request)
         except RuntimeError:  # a response nobody has asked for
             request = None
-        headers = [[key, text] for key, text in value.headers.items() if key not in ("content-encoding", "content-length")]
+        headers = [
+            [key, text] for key, text in value.headers.items() if key not in ("content-encoding", "content-length")
+        ]
         return {
             "response": {
                 "status": value.status_code,
@@ -476,7 +483,7 @@ class RemoteSubject(Subject):
 
     def play(self, main: Coroutine[Any, Any, T], clock: VirtualClock) -> T:
         line = self._line
-        outer, line.until = line.until, time.monotonic() + local.LIMIT
+        outer, line.until = line.until, time.monotonic() + line.limit
         try:
             line.request({"do": "loop"})
             return clocks.run(main, clock, selector=lambda loop: _Together(loop, line))
@@ -551,18 +558,17 @@ def _read(message: Any) -> bytes:
 
 
 def _short(text: Any) -> str:
-    text = str(text)
-    return text if len(text) <= SHORT else text[: SHORT - 3] + "..."
+    words = str(text)
+    return words if len(words) <= SHORT else words[: SHORT - 3] + "..."
 
 
 def _error(raised: Message) -> BaseException:
     """An error like the one in the learner's process: of its kind as far as both sides know it, and of its name."""
     module, qualified = raised["kin"]
-    kin = found(str(module), str(qualified))
-    if kin is None or not issubclass(kin, BaseException):
-        kin = Exception
+    known = found(str(module), str(qualified))
+    kin: type[BaseException] = known if known is not None and issubclass(known, BaseException) else Exception
     own = name(raised["kind"])
-    kind = kin if kin.__name__ == own else type(own, (kin,), {})
-    error: BaseException = kind.__new__(kind)
+    kind: type[BaseException] = kin if kin.__name__ == own else type(own, (kin,), {})
+    error = kind.__new__(kind)
     error.args = (str(raised["message"])[:LONGEST],)
     return error

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import shutil
 import signal
@@ -32,7 +33,7 @@ NAMESPACES, LIMITS_ONLY, NONE = "namespaces", "limits only", "none"
 LEVELS = (NAMESPACES, LIMITS_ONLY, NONE)
 
 PACKAGE = Path(__file__).resolve().parent.parent
-LEFT_OUT = {"checks", "grade", "__pycache__"}
+LEFT_OUT = {"checks", "grade"}
 STARTING = 60.0
 """Seconds a zygote may take to import everything; on a busy machine it takes several."""
 
@@ -80,7 +81,7 @@ def copy_package(folder: Path) -> None:
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
     at_top = Path(folder) == PACKAGE
-    return {name for name in names if name == "__pycache__" or (at_top and name in LEFT_OUT)}
+    return LEFT_OUT & set(names) if at_top else set()
 
 
 # ------------------------------------------------------------------------------------------------------------- bubblewrap
@@ -97,7 +98,12 @@ def _interpreter() -> list[str]:
     return sorted(place for place in places if place != "/")
 
 
-def _bubblewrap(tree: Path, settings: Settings, *, own_users: bool) -> list[str]:
+def _temporary() -> list[str]:
+    """/tmp, unless Python itself lives there, as the environments of some tests do."""
+    return [] if any(place.startswith("/tmp/") for place in _interpreter()) else ["/tmp"]
+
+
+def _bubblewrap(tree: Path, *, own_users: bool) -> list[str]:
     """The command up to the one that runs inside."""
     command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv", "--unshare-ipc", "--unshare-pid"]
     command += ["--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "learner"]
@@ -107,7 +113,7 @@ def _bubblewrap(tree: Path, settings: Settings, *, own_users: bool) -> list[str]
             command += ["--symlink", os.readlink(place), place]
         elif os.path.exists(place):
             command += ["--ro-bind", place, place]
-    for place in _hidden(tree):
+    for place in _hidden():
         command += ["--tmpfs", place]
     for place in _interpreter():
         if not any(place.startswith(f"{outer}/") for outer in ("/usr",)):
@@ -119,16 +125,16 @@ def _bubblewrap(tree: Path, settings: Settings, *, own_users: bool) -> list[str]
     if not own_users:
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_KILL"):
             command += ["--cap-add", capability]
-    for name, value in _environment("/course", confine.HOME, "/tmp").items():
+    for name, value in _environment("/course", confine.HOME, [confine.HOME, *_temporary()][-1]).items():
         command += ["--setenv", name, value]
     return command
 
 
-def _hidden(tree: Path) -> Iterator[str]:
+def _hidden() -> Iterator[str]:
     """What lies in a folder that is shown and must not be seen: the course, if it is kept in /usr/src or so."""
     root = PACKAGE.parent
     for place in {PACKAGE if "site-packages" in root.parts else root, Path.cwd(), Path.home()}:
-        if str(place).startswith("/usr/") and not sys.prefix == str(place):
+        if str(place).startswith("/usr/") and sys.prefix != str(place):
             yield str(place)
 
 
@@ -160,9 +166,10 @@ PYTHON = ("-P", "-s", "-m", "course_utils.grade.inside.zygote")
 class Zygote:
     """A warm process and its children; made again by itself if it ends."""
 
-    def __init__(self, level: str, limits: confine.Limits | None = None, *, own_users: bool | None = None) -> None:
-        self.level = level
-        self._own_users = os.geteuid() != 0 if own_users is None else own_users
+    def __init__(
+        self, level: str, limits: confine.Limits | None = None, *, own_users: bool = False, warm: bool = True
+    ) -> None:
+        self.level, self._own_users, self._warm = level, own_users, warm
         root_given_up = os.geteuid() == 0 and not (level == NAMESPACES and self._own_users)
         self._uid = FIRST_UID + os.getpid() % 4000 if root_given_up else None
         self._limits = limits or confine.Limits()
@@ -170,6 +177,8 @@ class Zygote:
         copy_package(self._tree)
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._launch()
 
     @property
     def layers(self) -> list[str]:
@@ -187,40 +196,47 @@ class Zygote:
         raise last or OurFault("no process")
 
     def _forked(self) -> WarmProcess:
-        control = self._control or self._begin()
+        control = self._begin()
         talk, their_talk = socket.socketpair()
         leash, their_leash = socket.socketpair()
         try:
             socket.send_fds(control, [b"f"], [their_talk.fileno(), their_leash.fileno()])
         except OSError as error:
+            talk.close()
+            leash.close()
             raise OurFault(f"the warm process is gone ({error})") from None
         finally:
             their_talk.close()
             their_leash.close()
         return WarmProcess(talk, leash)
 
-    def _begin(self) -> socket.socket:
-        control, theirs = socket.socketpair()
+    def _launch(self) -> socket.socket:
+        """Start it; it takes a second to import everything, in which something else can be done."""
+        self._control, theirs = socket.socketpair()
         readable = tuple(place for place in (*SYSTEM, *_interpreter(), str(self._tree)) if os.path.exists(place))
-        settings = Settings(self.level, readable, self._uid, self._limits)
-        os.set_inheritable(theirs.fileno(), True)
+        settings = Settings(self.level, (confine.HOME, *_temporary()), readable, self._uid, self._limits, self._warm)
         inner = [sys.executable, *PYTHON, str(theirs.fileno()), settings.text()]
-        outer = _bubblewrap(self._tree, settings, own_users=self._own_users) if self.level == NAMESPACES else []
+        outer = _bubblewrap(self._tree, own_users=self._own_users) if self.level == NAMESPACES else []
         environment = {} if outer else _environment(str(self._tree), str(self._tree), tempfile.gettempdir())
         self._process = subprocess.Popen(
             [*outer, *inner], pass_fds=[theirs.fileno()], env=environment | _PATH, cwd="/",
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         theirs.close()
-        control.settimeout(STARTING)
-        try:
-            came = control.recv(64)
-        except OSError:
-            came = b""
-        if came != b"ready\n":
-            raise OurFault(f"the warm process did not start: {self._last_words()}")
-        control.settimeout(10)
-        self._control = control
+        return self._control
+
+    def _begin(self) -> socket.socket:
+        """The line to it, once it is ready."""
+        control = self._control or self._launch()
+        if not self._ready:
+            control.settimeout(STARTING)
+            try:
+                self._ready = control.recv(64) == b"ready\n"
+            except OSError:
+                self._ready = False
+            if not self._ready:
+                raise OurFault(f"the warm process did not start: {self._last_words()}")
+            control.settimeout(10)
         return control
 
     def _last_words(self) -> str:
@@ -233,7 +249,7 @@ class Zygote:
     def _stop(self) -> None:
         if self._control is not None:
             self._control.close()
-            self._control = None
+            self._control, self._ready = None, False
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.5)
@@ -367,7 +383,7 @@ _OWN_GROUP: dict[str, Any] = {"start_new_session": True} if hasattr(os, "setsid"
 
 @functools.cache
 def works(level: str) -> str:
-    """Why this level can't be had on this machine; empty if it can. Tried once, with a real process."""
+    """Why this level can't be had on this machine; empty if it can. Tried once, with a real process, and a cold one."""
     if level == NONE:
         return ""
     if not hasattr(os, "fork"):
@@ -376,7 +392,7 @@ def works(level: str) -> str:
         return "bubblewrap is not installed (on Debian and Ubuntu: apt-get install bubblewrap)"
     reasons = []
     for own_users in _ways(level):
-        zygote = Zygote(level, own_users=own_users)
+        zygote = Zygote(level, own_users=own_users, warm=False)
         try:
             zygote.start().end()
         except OurFault as fault:
@@ -403,6 +419,8 @@ def open_sandbox(level: str, limits: confine.Limits | None = None) -> Zygote | C
         return Cold()
     for own_users in _ways(level):
         zygote = Zygote(level, limits, own_users=own_users)
+        with contextlib.suppress(ImportError):
+            importlib.import_module("openai.resources.chat")  # checks need it, and here nobody waits for it
         try:
             zygote.start().end()
         except OurFault:

@@ -14,7 +14,21 @@ from typing import Any
 
 from course_utils.clock import VirtualClock, course_clock, run
 
-FOREIGN = ("bash", "sh", "script", "html", "javascript", "js", "latex", "markdown", "svg", "perl", "ruby", "writefile", "file")
+FOREIGN = (
+    "bash",
+    "sh",
+    "script",
+    "html",
+    "javascript",
+    "js",
+    "latex",
+    "markdown",
+    "svg",
+    "perl",
+    "ruby",
+    "writefile",
+    "file",
+)
 """Cell magics whose text is no Python."""
 
 WORDS = ("check", "hint", "predict", "progress", "reset", "reveal", "solution", "print", "display")
@@ -74,7 +88,9 @@ class Cells:
     def defined(self) -> list[str]:
         """The functions and classes the cells define, for a message about one that is missing."""
         with contextlib.suppress(RuntimeError):  # a thread that defines more of them meanwhile
-            found = [name for name, value in self.module.__dict__.items() if isinstance(value, types.FunctionType | type)]
+            found = [
+                name for name, value in self.module.__dict__.items() if isinstance(value, types.FunctionType | type)
+            ]
             return [name for name in found if getattr(self.module.__dict__[name], "__module__", "") == "__main__"][:20]
         return []
 
@@ -130,7 +146,9 @@ def _replaced(line: str) -> str:
 
 def _only_defines(statement: ast.stmt) -> bool:
     """Whether a statement gives things a name, or says one of the course's words, and does nothing else."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass):
+    if isinstance(
+        statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Pass
+    ):
         return True
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]

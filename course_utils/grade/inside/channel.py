@@ -10,6 +10,7 @@ is `Garbled`. The learner's process has the same code without a hurry.
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 import threading
@@ -61,9 +62,9 @@ class Lines:
         data = _encode(message).encode("ascii") + b"\n"
         if len(data) > LONGEST:
             raise ValueError(f"a message of {len(data)} bytes; the most is {LONGEST}")
-        sent = self._try(lambda: self._line.send(data), until)
-        while sent < len(data):
-            sent += self._try(lambda: self._line.send(data[sent:]), until)
+        left = memoryview(data)
+        while left:
+            left = left[self._try(functools.partial(self._line.send, left), until) :]
 
     def receive(self, until: float | None = None) -> Message:
         """The next message."""

@@ -85,13 +85,13 @@ def leave_namespaces() -> None:
             file.write(text)
 
 
-def own_files() -> None:
+def own_files(folders: Sequence[str]) -> None:
     """Empty folders that vanish with this process, and no view of other processes."""
     libc = _libc()
     _must(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
     size = b"size=16m,nr_inodes=2000,mode=0700"
-    for place in (b"/tmp", HOME.encode()):
-        _must(libc.mount(b"tmpfs", place, b"tmpfs", MS_NOSUID | MS_NODEV, size), f"mount {place.decode()}")
+    for folder in folders:
+        _must(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, size), f"mount {folder}")
     _must(libc.mount(b"tmpfs", b"/proc", b"tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, b"size=4k"), "mount /proc")
 
 
@@ -156,7 +156,10 @@ def _search_in(held: dict[str, str]) -> None:
 # ------------------------------------------------------------------------------------------------------------- Landlock
 
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
-READ, ON_FILES = 0b1101, 0b0111  # execute, read files and folders; the rights that a file can have: execute, write, read
+READ, ON_FILES = (
+    0b1101,
+    0b0111,
+)  # execute, read files and folders; the rights that a file can have: execute, write, read
 
 
 def landlock_version() -> int:
@@ -226,7 +229,10 @@ def refuse_calls(*, also_others: bool) -> None:
     steps += [_step(LOAD, 0), _step(AT_LEAST, 0x40000000, 0, 1), _step(RETURN, REFUSE | errno.EPERM)]
     for name in KERNEL + (OTHERS if also_others else ()):
         steps += [_step(EQUAL, numbers[name], 0, 1), _step(RETURN, REFUSE | errno.EPERM)]
-    steps += [_step(EQUAL, numbers["clone3"], 0, 1), _step(RETURN, REFUSE | errno.ENOSYS)]  # its flags can't be read here
+    steps += [
+        _step(EQUAL, numbers["clone3"], 0, 1),
+        _step(RETURN, REFUSE | errno.ENOSYS),
+    ]  # its flags can't be read here
     steps += _unless_argument(numbers["clone"], ANY_BIT, NEWUSER, refuse_if=True)
     if also_others:
         steps += _unless_argument(numbers["tgkill"], EQUAL, os.getpid(), refuse_if=False)
@@ -287,12 +293,12 @@ def oom_first() -> None:
 # ----------------------------------------------------------------------------------------------------- the layers, together
 
 
-def inside_namespaces(limits: Limits) -> None:
+def inside_namespaces(limits: Limits, folders: Sequence[str]) -> None:
     """In a process that `leave_namespaces` has made: files, limits, no rights."""
     oom_first()
     limit(limits)
     seccomp = has_seccomp()
-    own_files()
+    own_files(folders)
     loopback_up()
     drop_capabilities()
     _must(_prctl(PR_SET_NO_NEW_PRIVS, 1), "no_new_privs")

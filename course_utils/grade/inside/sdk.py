@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def client(send: Callable[..., Any], options: dict[str, Any], *, asynchronous: bool) -> Any:
     """The real client; ``send`` plays one request and returns (status, headers, the body's pieces)."""
     if not asynchronous:
-        return openai.OpenAI(http_client=openai.DefaultHttpx2Client(transport=Transport(send), trust_env=False), **options)
+        return openai.OpenAI(
+            http_client=openai.DefaultHttpx2Client(transport=Transport(send), trust_env=False), **options
+        )
     made = openai.AsyncOpenAI(
         http_client=openai.DefaultAsyncHttpx2Client(transport=AsyncTransport(send), trust_env=False), **options
     )
@@ -80,6 +82,7 @@ class Stream(openai.Stream[Any]):
 
     def __init__(self, stand_ins: StandIns, number: int, response: httpx2.Response) -> None:
         self._stand_ins, self._number, self.response = stand_ins, number, response
+        response.close = self.close  # type: ignore[method-assign]
 
     def __next__(self) -> Any:
         return self._stand_ins.next_of(self._number)
@@ -96,6 +99,7 @@ class AsyncStream(openai.AsyncStream[Any]):
 
     def __init__(self, stand_ins: StandIns, number: int, response: httpx2.Response) -> None:
         self._stand_ins, self._number, self.response = stand_ins, number, response
+        response.aclose = self.close  # type: ignore[method-assign]
 
     async def __anext__(self) -> Any:
         return await self._stand_ins.anext_of(self._number)

@@ -203,7 +203,11 @@ class StandIns:
 
     def _alike(self, name: str, fields: tuple[str, ...], inner: Message) -> Any:
         if (name, fields) not in self._types:
-            made = namedtuple(name, fields) if inner["tuple"] else dataclasses.make_dataclass(name, fields, frozen=inner["frozen"])  # noqa: E501
+            made = (
+                namedtuple(name, fields)
+                if inner["tuple"]
+                else dataclasses.make_dataclass(name, fields, frozen=inner["frozen"])
+            )
             self._types[name, fields] = made
         return self._types[name, fields]
 
@@ -212,8 +216,10 @@ class StandIns:
         if "yours" in inner:
             return self._raisable(self.held.get(inner["yours"]))
         base = found(*inner["type"]) or Exception
-        kind = base if base.__name__ == inner["name"] else self._types.setdefault(
-            (inner["name"], base), type(inner["name"], (base,), {"__module__": "__main__"})
+        kind = (
+            base
+            if base.__name__ == inner["name"]
+            else self._types.setdefault((inner["name"], base), type(inner["name"], (base,), {"__module__": "__main__"}))
         )
         args = self.unpack(inner["args"])
         error: BaseException = kind.__new__(kind, *args)
@@ -232,12 +238,14 @@ class StandIns:
 
     def _a_model(self, inner: Message) -> Any:
         kind = found(inner["module"], inner["name"])
-        return kind.construct(**dict(inner["data"]))  # type: ignore[union-attr]
+        return kind.construct(**dict(inner["data"]))
 
     def _a_request(self, inner: Message) -> Any:
         import httpx2
 
-        return httpx2.Request(inner["method"], inner["url"], headers=inner["headers"], content=self.unpack(inner["content"]))
+        return httpx2.Request(
+            inner["method"], inner["url"], headers=inner["headers"], content=self.unpack(inner["content"])
+        )
 
     def _a_response(self, inner: Message) -> Any:
         import httpx2

@@ -28,22 +28,26 @@ from typing import Any
 from course_utils.grade.inside import confine
 
 PRELOADED = (
-    "openai.resources.chat", "openai.resources.responses", "openai.types.chat", "course_utils.grade.inside.sdk", "course_utils.mock",
-    "course_utils.lanes", "course_utils.checks.vocabulary", "course_utils.transport", "course_utils.plots", "numpy",
-    "statistics", "dataclasses", "collections", "functools", "itertools", "heapq", "bisect", "random", "re", "asyncio",
-    "contextlib", "typing", "enum", "queue", "datetime",
-    "concurrent.futures.thread", "course_utils.grade.inside.learner",
+    "openai.resources.chat", "course_utils.grade.inside.sdk", "course_utils.checks.vocabulary", "course_utils.lanes",
+    "course_utils.mock", "course_utils.plots", "course_utils.transport", "numpy", "asyncio", "bisect", "collections",
+    "concurrent.futures.thread", "contextlib", "dataclasses", "datetime", "enum", "functools", "heapq", "itertools", "math",
+    "queue", "random", "re", "statistics", "string", "typing",
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How learners' processes are confined: ``level`` is "namespaces" or "limits only"."""
+    """How learners' processes are confined: ``level`` is "namespaces" or "limits only".
+
+    In namespaces each gets empty ``folders`` of its own; without, it may read what lies in ``readable``.
+    """
 
     level: str
+    folders: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     uid: int | None = None
-    limits: confine.Limits = confine.Limits()
+    limits: confine.Limits = dataclasses.field(default_factory=confine.Limits)
+    warm: bool = True
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -56,10 +60,8 @@ class Settings:
 
 def main(control: socket.socket, settings: Settings) -> None:
     """Fork for each pair of sockets that comes, until the grader hangs up."""
-    for name in PRELOADED:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    _warm_up()
+    if settings.warm:
+        _warm_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for guards
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the grader, which then hangs up
     gc.collect()
@@ -78,13 +80,20 @@ def main(control: socket.socket, settings: Settings) -> None:
 
 
 def _warm_up() -> None:
-    """Let the SDK make what it makes at first use, so that no submission waits for it."""
+    """Import what cells import, and let the SDK make what it makes at first use, so that no submission waits for it."""
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     from course_utils import practice
     from course_utils.grade.inside.stand_ins import StandIns
 
     send, _ = practice()
-    data = [chunk.model_dump(mode="json", exclude_unset=True) for chunk in send()][0]
-    model = {"module": "openai.types.chat.chat_completion_chunk", "name": "ChatCompletionChunk", "data": list(data.items())}
+    data = next(chunk.model_dump(mode="json", exclude_unset=True) for chunk in list(send()))
+    model = {
+        "module": "openai.types.chat.chat_completion_chunk",
+        "name": "ChatCompletionChunk",
+        "data": list(data.items()),
+    }
     StandIns(lambda message: message).unpack({"model": model})
 
 
@@ -121,7 +130,7 @@ def _learner(talk: socket.socket, leash: socket.socket, settings: Settings, fold
         os.setsid()
         _only_null(talk.fileno(), leash.fileno())
         if settings.level == "namespaces":
-            confine.inside_namespaces(settings.limits)
+            confine.inside_namespaces(settings.limits, settings.folders)
         else:
             confine.with_limits_only(settings.limits, settings.readable, folder, settings.uid)
         _say(leash, "confined\n")
