@@ -14,38 +14,39 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(reason.removeprefix("Skipped: "), red=True, bold=True)
 
 
-def _opened(level):
+@pytest.fixture(scope="session")
+def sandbox_at():
+    """Warm processes at a level of isolation, started once: one process a submission is forked from them."""
     from course_utils.grade import sandbox
 
-    if why := sandbox.works(level):
-        # On a machine that checks everything, namespaces that do not work are a failure, not a reason to look away.
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"NOT TESTED: {level}: {why}")
-    return sandbox.open_sandbox(level)
+    made = {}
+
+    def at(level):
+        if why := sandbox.works(level):
+            # Where everything is checked, namespaces that do not work are a failure and no reason to look away.
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"NOT TESTED: {level}: {why}")
+        if level not in made:
+            made[level] = sandbox.open_sandbox(level)
+        return made[level]
+
+    yield at
+    for one in made.values():
+        one.close()
 
 
 @pytest.fixture(scope="session")
-def sandbox():
-    """Warm processes at the best level this machine has; started once, as one process a submission is forked from it."""
-    from course_utils.grade import sandbox
-
-    made = _opened(sandbox.best_level())
-    yield made
-    made.close()
+def namespaces(sandbox_at):
+    return sandbox_at("namespaces")
 
 
 @pytest.fixture(scope="session")
-def namespaces():
-    from course_utils.grade import sandbox
-
-    made = _opened(sandbox.NAMESPACES)
-    yield made
-    made.close()
+def limits_only(sandbox_at):
+    return sandbox_at("limits only")
 
 
 @pytest.fixture(scope="session")
-def limits_only():
+def sandbox(sandbox_at):
+    """The best this machine has."""
     from course_utils.grade import sandbox
 
-    made = _opened(sandbox.LIMITS_ONLY)
-    yield made
-    made.close()
+    return sandbox_at(sandbox.best_level())

@@ -884,3 +884,19 @@ def test_a_check_may_catch_what_the_learner_raised_and_go_on(learner):
             raise NotYet("no")
 
     assert grading.exercise(check).verdict(lambda: learner("def answer(x): return 1 / x")).passed
+
+
+@pytest.mark.parametrize("deadline", ["float('nan')", "float('inf')", "'soon'", "[]", "True", "-1.0"])
+def test_a_forged_time_ends_the_call_and_not_the_grader(sandbox, deadline):
+    source = f"""
+    import asyncio
+    from course_utils.grade.inside.guest import GuestLoop
+    GuestLoop._next_due = lambda self: {deadline}
+    GuestLoop.run_until_idle = lambda self, now: {deadline}
+    async def answer(): await asyncio.sleep(1)
+    """
+    away = Away(textwrap.dedent(source), sandbox)
+    away.subject._line.limit = 0.3
+    with pytest.raises(Lost):
+        play(away.subject, VirtualClock())
+    away.end()

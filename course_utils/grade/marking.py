@@ -26,10 +26,13 @@ from course_utils.checks.exercise import Exercise
 from course_utils.checks.subject import Lost, TookTooLong
 from course_utils.checks.verdict import Verdict
 from course_utils.grade import notebook
-from course_utils.grade.inside.wire import CanNotCross
 from course_utils.grade.notebook import Cell, Notebook, Unreadable
 from course_utils.grade.remote import Line, RemoteSubject
-from course_utils.grade.sandbox import OurFault, Process, Sandbox
+from course_utils.grade.sandbox import Process, Sandbox
+
+
+MOST_VERSIONS = 5
+"""Definitions of one function that are looked at, from the latest back, while they are untouched starters."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,9 @@ class _Session:
             self._marking.leave_out(cell, how or self.line.lost, time.monotonic() - begin)
             raise Notebookless from None
         self.does_more |= answer.get("more") is not False
-        if "raised" in answer:
-            self.errors[cell.number] = answer["raised"]
-            return str(answer["raised"].get("kind"))
+        if isinstance(raised := answer.get("raised"), dict):
+            self.errors[cell.number] = raised
+            return str(raised.get("kind"))
         self.errors.pop(cell.number, None)
         return ""
 
@@ -218,8 +221,9 @@ class _Marking:
             session = process()
             session.heard += 1
             return self._latest(exercise, session)
-        except (OurFault, OSError, CanNotCross) as fault:
-            return Verdict(exercise.id, "could_not_check", f"{fault}. That is our fault and counts for nothing.")
+        except Exception as fault:  # noqa: BLE001  # whatever it is, the other exercises and notebooks want their verdicts
+            why = f"{type(fault).__name__}: {fault}. That is our fault and counts for nothing."
+            return Verdict(exercise.id, "could_not_check", why)
 
     def _among_debris(self) -> bool:
         """Whether anything but this answer has run in the process: a cell that does more than define, another answer."""
@@ -244,7 +248,8 @@ class _Marking:
         if found.get("found") == "nothing":
             return self._missing(exercise, session, found.get("instead", ()))
         verdict = Verdict(exercise.id, "not_attempted", "There is nothing to check yet.")
-        for back in range(min(int(found.get("versions", 1)), 5)):
+        versions = found.get("versions")
+        for back in range(min(versions, MOST_VERSIONS) if type(versions) is int else 1):
             verdict = self._judged(exercise, session, back)
             if verdict.outcome != "not_attempted":
                 break
