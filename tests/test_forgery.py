@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import grading
 import pytest
-from test_grade_marking import CLASSIFIES, HURRY, IDS, READS, outcomes
+from test_grade_marking import HURRY, IDS, READS, outcomes
 from test_grade_remote import Away
 
 from course_utils import work
@@ -99,7 +99,8 @@ CELLS = {
     """,
     "leaves a thread that forges": FORGE
     + "import threading, time\n"
-    + "def later():\n    while True:\n        time.sleep(0.002)\n        forge()\nthreading.Thread(target=later, daemon=True).start()",
+    + "def later():\n    while True:\n        time.sleep(0.002)\n        forge()\n"
+    + "threading.Thread(target=later, daemon=True).start()",
     "leaves a process that forges": FORGE
     + "import time\nif os.fork() == 0:\n    os.setsid()\n    while True:\n        forge()\n        time.sleep(0.002)",
     "leaves a timer": "import signal; signal.setitimer(signal.ITIMER_REAL, 0.02)",
@@ -134,7 +135,8 @@ CELLS = {
     "leaves start-up files": """
         import os, pathlib, site, sys
         evil = "import os; os._exit(9)"
-        places = [os.environ["HOME"], ".", "/tmp", "/course", "/", "/dev/shm", "/var/tmp", "/etc", site.getusersitepackages(), *sys.path]
+        places = [os.environ["HOME"], ".", "/tmp", "/course", "/", "/dev/shm", "/var/tmp", "/etc"]
+        places += [site.getusersitepackages(), *sys.path]
         names = ["sitecustomize.py", "usercustomize.py", "evil.pth", ".bashrc", ".pythonrc", "course_utils.py", "numpy.py",
                  ".ipython/profile_default/startup/00.py", ".local/lib/python3.11/site-packages/usercustomize.py"]
         for place in filter(None, places):
@@ -408,7 +410,8 @@ def test_there_is_no_network(at):
         import socket
         def answer(port):
             errors = []
-            for family, address in ((socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET, ("1.1.1.1", 53)), (socket.AF_UNIX, "\\0x")):
+            inet, unix = socket.AF_INET, socket.AF_UNIX
+            for family, address in ((inet, ("127.0.0.1", port)), (inet, ("1.1.1.1", 53)), (unix, "\\0x")):
                 try:
                     with socket.socket(family) as made:
                         made.settimeout(1)
@@ -432,7 +435,8 @@ def test_the_line_is_all_there_is(at):
                 mode = os.fstat(fd).st_mode
             except OSError:
                 continue
-            found.append("socket" if stat.S_ISSOCK(mode) else "null" if stat.S_ISCHR(mode) else "folder" if stat.S_ISDIR(mode) else "?")
+            kinds = {"socket": stat.S_ISSOCK, "null": stat.S_ISCHR, "folder": stat.S_ISDIR}
+            found.append(next((name for name, test in kinds.items() if test(mode)), "?"))
         return found
     """
     found = ask(at, source)

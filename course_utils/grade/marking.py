@@ -30,7 +30,6 @@ from course_utils.grade.notebook import Cell, Notebook, Unreadable
 from course_utils.grade.remote import Line, RemoteSubject
 from course_utils.grade.sandbox import Process, Sandbox
 
-
 MOST_VERSIONS = 5
 """Definitions of one function that are looked at, from the latest back, while they are untouched starters."""
 

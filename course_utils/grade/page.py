@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from html import escape
 from pathlib import Path
 
@@ -35,8 +36,10 @@ def write_pages(report: Report, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     links = []
+    taken = {"index"}
     for student in report.students:
-        path = folder / f"{file_name(student.name)}.html"
+        path = folder / f"{file_name(student.name, taken)}.html"
+        taken.add(path.stem.lower())
         path.write_text(page(report, student), encoding="utf-8")
         links.append(
             f'<li><a href="{escape(path.name)}">{_text(student.name)}</a> {escape(_points(report, student))}</li>'
@@ -47,13 +50,16 @@ def write_pages(report: Report, folder: Path) -> list[Path]:
     return [*written, index]
 
 
-def file_name(student: str) -> str:
-    """A name for a file that every system takes, different for different learners."""
+def file_name(student: str, taken: Container[str] = ("index",)) -> str:
+    """A name for a file that every system takes, different for different learners, in upper and lower case too."""
     plain = re.sub(r"[^A-Za-z0-9-]+", "_", student).strip("_")[:60]
-    same = plain == student and plain.lower() not in ("index", "con", "prn", "aux", "nul")
-    return (
-        plain if same else f"{plain or 'learner'}-{hashlib.sha256(student.encode('utf-8', 'replace')).hexdigest()[:8]}"
-    )
+    if plain and plain == student and plain.lower() not in taken and plain.lower() not in DEVICES:
+        return plain
+    return f"{plain or 'learner'}-{hashlib.sha256(student.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)))
+"""What Windows takes for a device, whatever comes after the dot."""
 
 
 def page(report: Report, student: Student) -> str:
