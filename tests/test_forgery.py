@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import textwrap
+from random import Random
 from xml.etree import ElementTree
 
 import grading
@@ -19,7 +20,7 @@ from test_grade_marking import HURRY, IDS, READS, outcomes
 from test_grade_remote import Away
 
 from course_utils import work
-from course_utils.checks.exercise import NotYet
+from course_utils.checks.exercise import SEED, NotYet
 from course_utils.grade import command
 from course_utils.grade.marking import mark
 
@@ -468,14 +469,11 @@ def test_a_user_without_rights_owns_nothing(at):
 SECRET = "SECRET31415"
 
 
-def _easy(answer):
-    if answer.call("x") != "x":
-        raise NotYet("no")
-
-
-def _hidden(answer, draw):
-    if answer.call(SECRET + str(draw.random())) != 5:
-        raise NotYet("It does not hold for others.")
+def _same(answer, draw):
+    """Fails for no input of the notebook's, and for all others."""
+    text = SECRET + str(draw.random())
+    if answer.call(text) != text:
+        raise NotYet("It does not hold for others.", given=text)
 
 
 LEAKS = {
@@ -483,8 +481,8 @@ LEAKS = {
     "in an error's type": "raise type(text.replace('.', '_'), (Exception,), {})",
     "in an error's lines": "exec(compile('1/0', text, 'exec'))",
     "in a type's name": "return type(text.replace('.', '_'), (), {})()",
-    "in the result": "return text",
-    "in a warning": "import warnings; warnings.warn(text, stacklevel=1); return text",
+    "in the result": "return [text]",
+    "in a warning": "import warnings; warnings.warn(text, stacklevel=1); return 1",
     "in the exit code": "import os; os._exit(ord(text[0]))",
     "as a starter": "raise NotImplementedError(text)",
 }
@@ -492,15 +490,35 @@ LEAKS = {
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
 def test_no_hidden_input_gets_into_a_verdict(at, leak):
-    away = Away(f"def answer(text):\n    if text == 'x': return text\n    {leak}", at)
-    exercise = grading.exercise(_easy, hidden=_hidden)
-    verdict = exercise.verdict(lambda: away.subject, "seed")
+    away = Away(f"def answer(text):\n    {leak}", at)
+    verdict = grading.exercise(_same).verdict(lambda: away.subject, "the grader's seed", hidden=True)
     away.end()
     assert not verdict.passed
     assert verdict.hidden
     assert SECRET not in repr(verdict)
     assert str(ord(SECRET[0])) not in repr(verdict)
-    assert "On other inputs" in verdict.message
+
+
+def test_a_verdict_that_tells_comes_from_a_process_that_has_not_seen_hidden_inputs(at, monkeypatch):
+    exercise = grading.exercise(_same, id="1.2")
+    monkeypatch.setattr("course_utils.grade.marking.exercise_of", lambda id: exercise)
+    source = "import builtins\nSEEN = []\ndef answer(text):\n    SEEN.append(text)\n    raise ValueError(repr(SEEN))"
+    marks = mark(grading.notebook(source, "print('debris')"), ["1.2"], at, HURRY, "the grader's seed")
+    verdict = marks.verdicts["1.2"]
+    assert verdict.outcome == "raised"
+    assert not verdict.hidden
+    assert verdict.message.count(SECRET) == 1  # the notebook's own input, which its learner knows
+    assert str(Random(f"1.2 {SEED}").random()) in verdict.message
+
+
+def test_an_answer_that_fails_on_hidden_inputs_alone_is_told_so_and_no_more(at, monkeypatch):
+    exercise = grading.exercise(_same, id="1.2")
+    monkeypatch.setattr("course_utils.grade.marking.exercise_of", lambda id: exercise)
+    known = SECRET + str(Random(f"1.2 {SEED}").random())
+    source = f"def answer(text):\n    if text == {known!r}: return text\n    raise ValueError(text)"
+    marks = mark(grading.notebook(source), ["1.2"], at, HURRY, "the grader's seed")
+    assert marks.verdicts["1.2"].outcome == "raised"
+    assert marks.verdicts["1.2"].message == "On other inputs than those of the notebook: Your code raised ValueError."
 
 
 # -------------------------------------------------------------------------------------------------------------- the reports

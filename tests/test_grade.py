@@ -1,5 +1,6 @@
 """The command: which notebook counts for what, what the reports say, and how it ends."""
 
+import ast
 import csv
 import json
 import re
@@ -9,14 +10,16 @@ import grading
 import pytest
 from test_grade_marking import CLASSIFIES, READS
 
+from course_utils import _HOME, work
 from course_utils.checks import exercises
 from course_utils.checks.verdict import Verdict
 from course_utils.grade import batch, command, page, report
 from course_utils.grade.batch import Task, assign, chosen
 from course_utils.grade.handed_in import Submission
+from course_utils.grade.inside import words
 from course_utils.grade.marking import Marks
 from course_utils.grade.report import File, Mark, Report, Student
-from course_utils.grade.sandbox import OurFault
+from course_utils.grade.sandbox import PACKAGE, OurFault
 
 ALL = list(exercises().values())
 WRONG = READS.replace("return at", "return at + 1")
@@ -249,3 +252,35 @@ def test_each_learner_has_a_file_of_their_own(name):
 def test_names_that_differ_in_case_only_get_different_files(tmp_path):
     both = Report(ALL, [Student("ann"), Student("Ann")], "none", [], "seed")
     assert len({path.name.lower() for path in page.write_pages(both, tmp_path)}) == 3
+
+
+# ---------------------------------------------------------------------------------------------- exercises from outside, docs
+
+
+@pytest.fixture
+def forget_the_example():
+    yield
+    exercises().pop("9.1", None)
+    batch.know.cache_clear()
+
+
+def test_exercises_of_an_instructors_own_are_graded(grade, forget_the_example):
+    answer = "def longest_silence(arrivals):\n    return max((b - a for a, b in zip([0.0, *arrivals], arrivals)), default=0.0)"
+    wrong = "def longest_silence(arrivals):\n    return arrivals[-1] if arrivals else 0.0"
+    files = {"ann": grading.notebook(answer), "bob": grading.notebook(wrong)}
+    _, _, found = grade(files, "--exercises", str(work.ROOT / "docs/example_exercise.py"))
+    assert outcomes(found) == {"ann": {"9.1": "passed"}, "bob": {"9.1": "not_yet"}}
+
+
+def test_what_runs_inside_imports_no_check_and_has_every_word_of_the_notebooks():
+    for path in (PACKAGE / "grade" / "inside").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = (
+                [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in getattr(node, "names", ())]
+            )
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert not any(name.startswith("course_utils.checks") for name in names), path
+                assert all("grade.inside" in name for name in names if name.startswith("course_utils.grade")), path
+    assert all(hasattr(words, name) for name in _HOME["checks.vocabulary"])

@@ -803,7 +803,7 @@ def test_nothing_else_of_an_object_can_be_reached(sandbox):
 
 
 def test_what_can_not_be_sent_is_our_fault(sandbox):
-    def check(answer):
+    def check(answer, draw):
         answer.call(SimpleNamespace(secret=1))
 
     away = Away("def answer(thing): return 1", sandbox)
@@ -875,7 +875,7 @@ def test_answers_in_notebooks_get_the_verdicts_they_get_beside_the_check(exercis
 
 
 def test_a_check_may_catch_what_the_learner_raised_and_go_on(learner):
-    def check(answer):
+    def check(answer, draw):
         try:
             answer.call(0)
         except Raised as raised:

@@ -128,25 +128,27 @@ class Exercise:
     def _untold(self, error: Exception) -> Verdict:
         """The same without anything but the author's words and the kind of an error."""
         outcome = self._told(error).outcome
-        said = {
-            NotYet: lambda: str(error),
-            NotAttempted: lambda: STARTER,
-            NoAnswer: lambda: "Your function returned something that is no answer.",
-            Raised: lambda: f"Your code raised {_known(error)}.",
-            Lost: lambda: "Your code did not come back.",
-        }
-        words = next((words() for kind, words in said.items() if isinstance(error, kind)), None)
-        if words is None:
+        if outcome == "not_attempted":
+            return Verdict(self.id, outcome, STARTER, hidden=True)
+        if outcome == "could_not_check":
             return Verdict(self.id, outcome, f"The check itself failed ({type(error).__name__}).", hidden=True)
-        return Verdict(self.id, outcome, words if outcome == "not_attempted" else f"{FRESH} {words}", hidden=True)
+        return Verdict(self.id, outcome, f"{FRESH} {_words(error)}", hidden=True)
 
 
 FRESH = "On other inputs than those of the notebook:"
 
 
-def _known(error: Exception) -> str:
-    """The type of the learner's error, if it is one of Python's own; the name of another could be anything."""
-    kind = error.kind if isinstance(error, Raised) else ""
+def _words(error: Exception) -> str:
+    """What may be told of an answer that was refused on hidden inputs."""
+    if isinstance(error, NotYet):
+        return error.why
+    if isinstance(error, Raised):
+        return f"Your code raised {_known(error.kind)}."
+    return "Your code did not come back." if isinstance(error, Lost) else "Your function returned no plain value."
+
+
+def _known(kind: str) -> str:
+    """The type of an error, if it is one of Python's own; the name of another could be anything."""
     builtin = getattr(builtins, kind, None)
     return kind if isinstance(builtin, type) and issubclass(builtin, BaseException) else "an error of its own"
 

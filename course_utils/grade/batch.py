@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
-from course_utils.checks import exercises
+from course_utils.checks import add, exercises
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.verdict import Verdict
 from course_utils.grade import notebook
@@ -40,6 +40,7 @@ class Task:
     level: str
     seed: str
     patience: Patience = field(default_factory=Patience)
+    sources: tuple[str, ...] = ()  # files with exercises from outside the course
 
 
 # ------------------------------------------------------------------------------------------------------------- the workers
@@ -53,8 +54,16 @@ def _sandbox(level: str) -> Zygote | Cold:
     return made
 
 
+@functools.cache
+def know(source: str) -> None:
+    """Make the exercises of a file known to this worker."""
+    add(source)
+
+
 def work(task: Task) -> Marks:
     """Mark one notebook, in whatever process this is."""
+    for source in task.sources:
+        know(source)
     try:
         sandbox = _sandbox(task.level)
     except OurFault as fault:
@@ -154,6 +163,7 @@ def grade(
     seed: str,
     jobs: int = 1,
     patience: Patience | None = None,
+    sources: Sequence[str] = (),
     missing: Iterable[str] = (),
     done: Callable[[], None] = lambda: None,
 ) -> Report:
@@ -162,8 +172,9 @@ def grade(
     for one in submissions:
         mine.setdefault(one.student, []).append(one)
     counts = {one: ids for theirs in mine.values() for one, ids in assign(theirs, wanted).items()}
+    patience = patience or Patience()
     tasks = {
-        one: Task(one.path, one.data, tuple(ids), level, seed, patience or Patience())
+        one: Task(one.path, one.data, tuple(ids), level, seed, patience, tuple(sources))
         for one, ids in counts.items()
         if ids
     }

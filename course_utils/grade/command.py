@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     try:
         return _run(options)
-    except (NotHandedIn, KeyError, sandbox.OurFault) as error:
+    except (NotHandedIn, KeyError, ValueError, sandbox.OurFault) as error:
         print(error.args[0], file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="only this one (1.2) or this lesson (1); may be repeated",
     )
+    add("--exercises", action="append", default=[], metavar="FILE", help="a Python file with exercises of your own")
     add("--json", metavar="FILE", help="everything, as JSON")
     add("--csv", metavar="FILE", help="a row for each learner and exercise")
     add("--junit", metavar="FILE", help="JUnit XML, for any CI")
@@ -81,6 +82,9 @@ def _run(options: argparse.Namespace) -> int:
     for path in filter(None, (options.json, options.csv, options.junit)):
         if not Path(path).resolve().parent.is_dir():
             raise NotHandedIn(f"there is no folder for {path!r}")
+    sources = [str(Path(source).resolve()) for source in options.exercises]
+    for source in sources:
+        batch.know(source)
     submissions = handed_in.collect(options.paths, options.name_pattern, options.roster)
     wanted = batch.chosen(options.exercise, submissions)
     level = _level(options.isolation)
@@ -93,6 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         seed=options.seed or secrets.token_hex(8),
         jobs=options.jobs,
         patience=Patience(*(getattr(Patience(), field.name) * options.patience for field in fields(Patience))),
+        sources=sources,
         missing=absent,
         done=_progress(len(submissions)),
     )

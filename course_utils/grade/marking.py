@@ -7,6 +7,9 @@ is asked. A call that hangs or ends the process costs that exercise alone: the n
 A verdict is about the function, not about the debris around it. If an answer does not pass in a notebook that does more
 than define things, it gets a second hearing in a process that has run the defining cells only; so a thread left behind,
 a patched module or a process that writes to our line takes nothing from a right answer in another cell.
+
+The grader's seed makes inputs that nobody knows, and nothing may be told of them. So an answer that fails is asked once
+more in a fresh process, with the inputs of the notebook; if it fails on these too, that is what its learner reads.
 """
 
 from __future__ import annotations
@@ -19,16 +22,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from course_utils.checks import exercise as exercise_of
-from course_utils.checks.exercise import Exercise
+from course_utils.checks.exercise import SEED, Exercise
 from course_utils.checks.subject import Lost, TookTooLong
 from course_utils.checks.verdict import Verdict
 from course_utils.grade import notebook
 from course_utils.grade.notebook import Cell, Notebook, Unreadable
 from course_utils.grade.remote import Line, RemoteSubject
 from course_utils.grade.sandbox import Process, Sandbox
+
+REFUSED = ("not_yet", "raised")
 
 MOST_VERSIONS = 5
 """Definitions of one function that are looked at, from the latest back, while they are untouched starters."""
@@ -55,7 +61,7 @@ class Marks:
 
 
 def mark(
-    data: bytes, wanted: Sequence[str], sandbox: Sandbox, patience: Patience | None = None, seed: str | None = None
+    data: bytes, wanted: Sequence[str], sandbox: Sandbox, patience: Patience | None = None, seed: str = SEED
 ) -> Marks:
     """The marks for a notebook's bytes. Never raises: what goes wrong on our side is ``could_not_check``."""
     begin = time.perf_counter()
@@ -93,12 +99,20 @@ class _Session:
         try:
             self._ask({"do": "begin", "names": [one.function for one in marking.exercises]}, 10.0)
             self._run_all()
+            self.found = {one.id: self._find(one) for one in marking.exercises}
         except BaseException:
             self.end()
             raise
 
     def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         return self.line.request(message, seconds)
+
+    def _find(self, exercise: Exercise) -> dict[str, Any]:
+        """What the cells have defined. Asked before any function is, which could define things that tell of its inputs."""
+        try:
+            return self._ask({"do": "find", "name": exercise.function, "back": 0}, self._marking.patience.call)
+        except Lost as lost:
+            return {"found": "lost", "why": str(lost)}
 
     def _run_all(self) -> None:
         """In order; then those that lacked a name, again, as long as that helps."""
@@ -147,7 +161,7 @@ class _Marking:
         exercises: Sequence[Exercise],
         sandbox: Sandbox,
         patience: Patience,
-        seed: str | None,
+        seed: str,
         marks: Marks,
     ) -> None:
         self.read, self.exercises, self.sandbox = read, exercises, sandbox
@@ -155,7 +169,7 @@ class _Marking:
         self._left_out: set[int] = set()
         self._hung = 0.0
         self._session: _Session | None = None
-        self._alone_session: _Session | None = None
+        self._other: _Session | None = None
 
     def mark(self) -> None:
         try:
@@ -163,6 +177,7 @@ class _Marking:
                 self.marks.verdicts[exercise.id] = self._heard_twice(exercise)
         finally:
             self._end()
+            self._end_other()
 
     # --------------------------------------------------------------------------------------------------------- the cells
 
@@ -208,18 +223,20 @@ class _Marking:
         if verdict.outcome == "could_not_check":
             self._end()
             verdict = self._heard(exercise, self._ready)
-        if verdict.outcome in ("not_yet", "raised") and self._among_debris():
-            alone = self._heard(exercise, self._alone)
-            self._end_alone()
+        if verdict.outcome in REFUSED and self._among_debris():
+            alone = self._heard(exercise, lambda: self._another(only_definitions=True))
             if alone.passed:
                 return alone
+        if verdict.outcome in REFUSED and verdict.hidden:
+            told = self._heard(exercise, self._another, SEED)
+            verdict = told if told.outcome in REFUSED else verdict
         return verdict
 
-    def _heard(self, exercise: Exercise, process: Callable[[], _Session]) -> Verdict:
+    def _heard(self, exercise: Exercise, process: Callable[[], _Session], seed: str | None = None) -> Verdict:
         try:
             session = process()
             session.heard += 1
-            return self._latest(exercise, session)
+            return self._latest(exercise, session, self.seed if seed is None else seed)
         except Exception as fault:  # noqa: BLE001  # whatever it is, the other exercises and notebooks want their verdicts
             why = f"{type(fault).__name__}: {fault}. That is our fault and counts for nothing."
             return Verdict(exercise.id, "could_not_check", why)
@@ -229,39 +246,39 @@ class _Marking:
         session = self._session
         return bool(self._left_out) or session is None or session.does_more or session.heard > 1
 
-    def _alone(self) -> _Session:
-        self._alone_session = self._begin(only_definitions=True)
-        return self._alone_session
+    def _another(self, *, only_definitions: bool = False) -> _Session:
+        """A process in which nothing has been asked yet."""
+        self._end_other()
+        self._other = self._begin(only_definitions=only_definitions)
+        return self._other
 
-    def _end_alone(self) -> None:
-        if self._alone_session is not None:
-            self._alone_session.end()
-            self._alone_session = None
+    def _end_other(self) -> None:
+        if self._other is not None:
+            self._other.end()
+            self._other = None
 
-    def _latest(self, exercise: Exercise, session: _Session) -> Verdict:
+    def _latest(self, exercise: Exercise, session: _Session, seed: str) -> Verdict:
         """The verdict on the latest definition; while that is an untouched starter, on the one before."""
-        try:
-            found = session.line.request({"do": "find", "name": exercise.function, "back": 0})
-        except Lost as lost:
-            return Verdict(exercise.id, "raised", str(lost))
+        found = session.found[exercise.id]
         if found.get("found") == "nothing":
             return self._missing(exercise, session, found.get("instead", ()))
-        verdict = Verdict(exercise.id, "not_attempted", "There is nothing to check yet.")
         versions = found.get("versions")
+        verdict = Verdict(exercise.id, "not_attempted", "There is nothing to check yet.")
         for back in range(min(versions, MOST_VERSIONS) if type(versions) is int else 1):
-            verdict = self._judged(exercise, session, back)
+            verdict = self._judged(exercise, session, back, seed)
             if verdict.outcome != "not_attempted":
                 break
         return verdict
 
-    def _judged(self, exercise: Exercise, session: _Session, back: int) -> Verdict:
-        line = session.line
-        with _within(self.patience.exercise) as late:
-            verdict = exercise.verdict(lambda: RemoteSubject(line, exercise.function, back), self.seed)
+    def _judged(self, exercise: Exercise, session: _Session, back: int, seed: str) -> Verdict:
+        line, verdict = session.line, None
+        with _within(self.patience.exercise):
+            subject = partial(RemoteSubject, line, exercise.function, back)
+            verdict = exercise.verdict(subject, seed, hidden=seed != SEED)
             line.forget()
-        if late:
-            line.lost = "out of time"
-            return Verdict(exercise.id, "raised", f"All calls together took more than {self.patience.exercise:g} s.")
+        if verdict is None:
+            line.lost = f"all calls together took more than {self.patience.exercise:g} s"
+            return Verdict(exercise.id, "raised", f"{line.lost[0].upper()}{line.lost[1:]}.", hidden=seed != SEED)
         if line.gone and verdict.outcome == "raised" and not verdict.hidden:
             how = session.end()
             return replace(verdict, message=f"{verdict.message}: {how}" if how else verdict.message)
@@ -298,14 +315,13 @@ def _defines(function: str, source: str) -> bool:
 
 
 @contextlib.contextmanager
-def _within(seconds: float) -> Iterator[list[bool]]:
-    """Break into the body after so many real seconds, where that is possible; the list then is not empty.
+def _within(seconds: float) -> Iterator[None]:
+    """End the body after so many real seconds, where that is possible, as if it had come to its end.
 
     A learner's process can make the grader itself work hard, with a request for a million answers, say.
     """
-    late: list[bool] = []
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield late
+        yield
         return
 
     def stop(signum: int, frame: Any) -> None:
@@ -314,9 +330,8 @@ def _within(seconds: float) -> Iterator[list[bool]]:
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield late
-    except TookTooLong:
-        late.append(True)
+        with contextlib.suppress(TookTooLong):
+            yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
