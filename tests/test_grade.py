@@ -228,7 +228,7 @@ def test_junit_tells_failures_errors_and_what_was_not_tried():
 
 def test_a_page_says_what_came_and_what_it_is_worth():
     text = page.page(EACH, EACH.students[0])
-    for words in (
+    for said in (
         "Ann",
         "Core: 2 of 5 points",
         "✘ not yet",
@@ -237,7 +237,7 @@ def test_a_page_says_what_came_and_what_it_is_worth():
         "not counted",
         "Cell 3 was left",
     ):
-        assert words in text
+        assert said in text
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_a_cell_that_hangs_or_dies_is_left_out_and_named(marked, source):
     marks = marked(READS, source, CLASSIFIES)
     assert outcomes(marks) == ["passed"] * 2
     assert marks.notes
-    assert marks.notes[0].startswith("Cell 2 was left out: ")
+    assert marks.notes[0].startswith("Cell 2 was left out: it ")
 
 
 def test_a_memory_bomb_is_contained(marked):
@@ -289,6 +289,12 @@ def test_many_cells_that_hang_cost_a_bounded_time(marked):
     marks = marked(*["while True: pass"] * 5, READS, patience=Patience(call=1.0, cell=2.0, hanging=2.0))
     assert outcomes(marks) == ["passed", "not_attempted"]
     assert len(marks.notes) == 5
+
+
+def test_dozens_of_cells_that_die_cost_no_answer_and_no_hour(marked):
+    marks = marked(*["import os; os._exit(1)"] * 40, READS, CLASSIFIES)
+    assert outcomes(marks) == ["passed"] * 2
+    assert len(marks.notes) == 11
 
 
 # ------------------------------------------------------------------------------------------------------------------- calls

@@ -36,6 +36,9 @@ from course_utils.grade.sandbox import Process, Sandbox
 
 REFUSED = ("not_yet", "raised")
 
+MOST_LEFT_OUT = 10
+"""Cells that hang or die, each of which costs seconds, before a notebook gets no more patience."""
+
 MOST_VERSIONS = 5
 """Definitions of one function that are looked at, from the latest back, while they are untouched starters."""
 
@@ -136,8 +139,9 @@ class _Session:
             }
             answer = self._ask(asked, seconds)
         except Lost:
-            how = self.end()
-            self._marking.leave_out(cell, how or self.line.lost, time.monotonic() - begin)
+            how = self.end() if self.line.gone else ""
+            why = how or ("it ended Python" if self.line.gone else f"it did not end within {seconds:g} s")
+            self._marking.leave_out(cell, why, time.monotonic() - begin)
             raise Notebookless from None
         self.does_more |= answer.get("more") is not False
         if isinstance(raised := answer.get("raised"), dict):
@@ -182,11 +186,18 @@ class _Marking:
     # --------------------------------------------------------------------------------------------------------- the cells
 
     def cells(self) -> list[Cell]:
-        """Those that are run: test cells are not, unless somebody has put an answer there."""
-        return [cell for cell in self.read.cells if cell.number not in self._left_out and self._counts(cell)]
+        """Those that are run: test cells are not, unless somebody has put an answer there.
 
-    def _counts(self, cell: Cell) -> bool:
-        return not cell.graded or any(_defines(one.function, cell.source) for one in self.exercises)
+        Where cells hang or die by the dozen, it is only the answers' own cells, and in the end none.
+        """
+        if len(self._left_out) > 2 * MOST_LEFT_OUT:
+            return []
+        few = len(self._left_out) > MOST_LEFT_OUT
+        cells = [cell for cell in self.read.cells if cell.number not in self._left_out]
+        return [cell for cell in cells if not (few or cell.graded) or self._has_an_answer(cell)]
+
+    def _has_an_answer(self, cell: Cell) -> bool:
+        return any(_defines(one.function, cell.source) for one in self.exercises)
 
     def seconds_for_a_cell(self) -> float:
         return max(1.0, min(self.patience.cell, self.patience.hanging - self._hung))

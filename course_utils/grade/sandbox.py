@@ -98,9 +98,16 @@ def _interpreter() -> list[str]:
     return sorted(place for place in places if place != "/")
 
 
+def _packages() -> list[str]:
+    """Folders of packages outside the interpreter's own, such as a user's."""
+    inside = tuple(f"{place}/" for place in _interpreter())
+    found = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages") and Path(path).is_dir()]
+    return [path for path in found if not os.path.realpath(path).startswith(inside)]
+
+
 def _temporary() -> list[str]:
     """/tmp, unless Python itself lives there, as the environments of some tests do."""
-    return [] if any(place.startswith("/tmp/") for place in _interpreter()) else ["/tmp"]
+    return [] if any(place.startswith("/tmp/") for place in (*_interpreter(), *_packages())) else ["/tmp"]
 
 
 def _bubblewrap(tree: Path, *, own_users: bool) -> list[str]:
@@ -115,8 +122,8 @@ def _bubblewrap(tree: Path, *, own_users: bool) -> list[str]:
             command += ["--ro-bind", place, place]
     for place in _hidden():
         command += ["--tmpfs", place]
-    for place in _interpreter():
-        if not any(place.startswith(f"{outer}/") for outer in ("/usr",)):
+    for place in (*_interpreter(), *_packages()):
+        if place != "/usr":
             command += ["--ro-bind", place, place]
     command += ["--ro-bind", str(tree), "/course", "--dir", confine.HOME, "--dir", "/tmp", "--proc", "/proc"]
     for device in DEVICES:
@@ -145,7 +152,7 @@ def _environment(tree: str, home: str, temporary: str) -> dict[str, str]:
         "TMPDIR": temporary,
         "LANG": "C.UTF-8",
         "TZ": "UTC",
-        "PYTHONPATH": tree,
+        "PYTHONPATH": os.pathsep.join([tree, *_packages()]),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
@@ -213,7 +220,9 @@ class Zygote:
     def _launch(self) -> socket.socket:
         """Start it; it takes a second to import everything, in which something else can be done."""
         self._control, theirs = socket.socketpair()
-        readable = tuple(place for place in (*SYSTEM, *_interpreter(), str(self._tree)) if os.path.exists(place))
+        readable = tuple(
+            place for place in (*SYSTEM, *_interpreter(), *_packages(), str(self._tree)) if os.path.exists(place)
+        )
         settings = Settings(self.level, (confine.HOME, *_temporary()), readable, self._uid, self._limits, self._warm)
         inner = [sys.executable, *PYTHON, str(theirs.fileno()), settings.text()]
         outer = _bubblewrap(self._tree, own_users=self._own_users) if self.level == NAMESPACES else []
@@ -417,14 +426,16 @@ def open_sandbox(level: str, limits: confine.Limits | None = None) -> Zygote | C
     """The sandbox of this worker at a level that works."""
     if level == NONE:
         return Cold()
+    faults = []
     for own_users in _ways(level):
         zygote = Zygote(level, limits, own_users=own_users)
         with contextlib.suppress(ImportError):
             importlib.import_module("openai.resources.chat")  # checks need it, and here nobody waits for it
         try:
             zygote.start().end()
-        except OurFault:
+        except OurFault as fault:
+            faults.append(str(fault))
             zygote.close()
         else:
             return zygote
-    raise OurFault(works(level) or f"no process at level {level!r}")
+    raise OurFault("; ".join(faults))
