@@ -900,3 +900,45 @@ def test_a_forged_time_ends_the_call_and_not_the_grader(sandbox, deadline):
     with pytest.raises(Lost):
         play(away.subject, VirtualClock())
     away.end()
+
+
+def test_a_stream_that_the_check_has_read_from_goes_on_where_it_was(learner):
+    stream = opener(mock())()
+    assert next(stream).choices[0].delta.role == "assistant"
+    source = """
+    import openai
+    def answer(stream):
+        assert isinstance(stream, openai.Stream)
+        with stream:
+            return [chunk.choices[0].delta.content for chunk in stream]
+    """
+    assert learner(source).call(stream) == ["One", " two", " three", None]
+
+
+def test_events_of_the_responses_dialect_have_their_types(learner):
+    server = mock()
+    client = server.client()
+    source = """
+    def answer(send):
+        return [(event.type, type(event).__name__) for event in send() if event.type.endswith("delta")]
+    """
+    got = learner(source).call(lambda: client.responses.create(model=server.model, input="Hi", stream=True))
+    assert got == [["response.output_text.delta", "ResponseTextDeltaEvent"]] * 3
+
+
+def test_an_asynchronous_stream_that_the_check_opens_is_the_sdks(learner):
+    server = mock()
+    client = server.async_client()
+
+    async def send():
+        return await client.chat.completions.create(model=server.model, messages=HELLO, stream=True)
+
+    source = """
+    import openai
+    async def answer(send, clock):
+        stream = await send()
+        assert isinstance(stream, openai.AsyncStream)
+        return [(clock(), chunk.choices[0].delta.content) async for chunk in stream if chunk.choices[0].delta.content]
+    """
+    got = play(learner(source), server.clock, send, server.clock.now)
+    assert got == [[1.0, "One"], [1.5, " two"], [2.0, " three"]]

@@ -317,10 +317,13 @@ class Line(Peer):
         }
 
     def _stream(self, value: Any) -> Message:
+        from course_utils.grade import services
+
+        parts = services.of_stream(value)
+        if parts is not None:
+            return {"stream": parts | {"pieces": self.pack(parts["pieces"])}}
         asynchronous = hasattr(value, "__anext__")
-        return {
-            "stream": {"id": self._hand(value), "async": asynchronous, "response": self.pack(value.response)},
-        }
+        return {"chunks": {"id": self._hand(value), "async": asynchronous, "response": self.pack(value.response)}}
 
     def _client(self, value: Any) -> Message:
         from course_utils.grade import services

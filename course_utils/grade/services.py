@@ -1,7 +1,8 @@
-"""A client that a check hands over, taken apart: what its twin in the learner's process needs, and who answers it here.
+"""A client or stream that a check hands over, taken apart: what its twin in the learner's process needs.
 
 The twin is the SDK's real client. Its requests come over the line and go into the transport of the check's own client,
-which plays the mock's answer against the check's clock and writes its ledger.
+which plays the mock's answer against the check's clock and writes its ledger. The twin of a stream is the SDK's too: the
+pieces of its body are asked for one by one, and taken apart into chunks over there.
 """
 
 from __future__ import annotations
@@ -49,6 +50,27 @@ def _asend(transport: Any) -> Callable[..., Any]:
         return response.status_code, [list(pair) for pair in response.headers.items()], _AsyncBody(response)
 
     return send
+
+
+def of_stream(stream: Any) -> dict[str, Any] | None:
+    """The response of a stream that nobody has read from yet, and what its events are; None if it has to stay here."""
+    from openai.types.chat import ChatCompletionChunk
+    from openai.types.responses import ResponseStreamEvent
+
+    kinds = ((ChatCompletionChunk, "chat"), (ResponseStreamEvent, "responses"))
+    cast = next((name for kind, name in kinds if stream._cast_to is kind), None)
+    response: httpx2.Response = stream.response
+    if cast is None or response.is_stream_consumed or response.num_bytes_downloaded:
+        return None
+    asynchronous = hasattr(stream, "__anext__")
+    return {
+        "cast": cast,
+        "async": asynchronous,
+        "status": response.status_code,
+        "headers": [list(pair) for pair in response.headers.items()],
+        "pieces": _AsyncBody(response) if asynchronous else _Body(response),
+        "url": str(response.request.url),
+    }
 
 
 class _Body:

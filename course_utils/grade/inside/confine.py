@@ -113,7 +113,7 @@ def drop_capabilities() -> None:
 
 def become(uid: int) -> None:
     """Another user without any rights, if this is root; what that user can't find by name any more is held open."""
-    held = _held_open(uid)
+    held = _held_open()
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
@@ -121,8 +121,8 @@ def become(uid: int) -> None:
     _search_in(held)
 
 
-def _held_open(uid: int) -> dict[str, str]:
-    """Folders that Python imports from and ``uid`` could not walk to: the way there is a file descriptor instead.
+def _held_open() -> dict[str, str]:
+    """Folders that Python imports from and nobody but root could walk to: the way there is a file descriptor instead.
 
     An interpreter below /root is usual in containers, and /root is closed to everybody else.
     """
@@ -148,7 +148,9 @@ def _search_in(held: dict[str, str]) -> None:
 
     sys.path[:] = map(moved, sys.path)
     for module in list(sys.modules.values()):
-        if isinstance(paths := getattr(module, "__path__", None), list):
+        if isinstance(
+            paths := getattr(module, "__dict__", {}).get("__path__"), list
+        ):  # some make what they are asked for
             paths[:] = map(moved, paths)
     sys.path_importer_cache.clear()
 
@@ -365,6 +367,8 @@ def end_orphans(patience: float = 5.0) -> None:
 
 def _children() -> list[int]:
     me = os.getpid()
+    with contextlib.suppress(OSError), open(f"/proc/self/task/{me}/children") as file:
+        return [int(number) for number in file.read().split()]
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _parent(entry) == me]
 
 

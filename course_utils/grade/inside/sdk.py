@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
 from openai._base_client import get_platform
+from openai.types.chat import ChatCompletionChunk
 
 if TYPE_CHECKING:
     from course_utils.grade.inside.stand_ins import StandIns
@@ -24,6 +26,32 @@ def client(send: Callable[..., Any], options: dict[str, Any], *, asynchronous: b
     )
     made._platform = get_platform()  # it would look that up in a worker thread, and virtual time has none
     return made
+
+
+@functools.cache
+def _nobody(asynchronous: bool) -> Any:
+    """A client without a server: streams want one, to take their events apart."""
+    return client(_no_server, {"api_key": "none", "base_url": "http://mock.invalid/v1"}, asynchronous=asynchronous)
+
+
+def _no_server(*asked: Any) -> Any:
+    raise RuntimeError("this stream's client has no server")
+
+
+def stream(parts: dict[str, Any], pieces: Any) -> Any:
+    """The SDK's own stream over the pieces of a body that stays with the grader."""
+    body = _AsyncBody(pieces) if parts["async"] else _Body(pieces)
+    headers = [(name, value) for name, value in parts["headers"]]
+    response = httpx2.Response(
+        parts["status"], headers=headers, stream=body, request=httpx2.Request("POST", parts["url"])
+    )
+    cast: Any = ChatCompletionChunk
+    if parts["cast"] == "responses":
+        from openai.types.responses import ResponseStreamEvent
+
+        cast = ResponseStreamEvent
+    kind: Any = openai.AsyncStream if parts["async"] else openai.Stream
+    return kind[cast](cast_to=cast, response=response, client=_nobody(parts["async"]))
 
 
 def _asked(request: httpx2.Request, body: bytes) -> tuple[Any, ...]:
@@ -77,8 +105,8 @@ class _AsyncBody(httpx2.AsyncByteStream):
         await self._pieces.aclose()
 
 
-class Stream(openai.Stream[Any]):
-    """A stream that a function of the check's has opened: the SDK's type, whose chunks are asked for one by one."""
+class Chunks(openai.Stream[Any]):
+    """A stream that a check has read from before, or of a kind that is its own: its chunks are asked for one by one."""
 
     def __init__(self, stand_ins: StandIns, number: int, response: httpx2.Response) -> None:
         self._stand_ins, self._number, self.response = stand_ins, number, response
@@ -94,7 +122,7 @@ class Stream(openai.Stream[Any]):
         self._stand_ins.close(self._number)
 
 
-class AsyncStream(openai.AsyncStream[Any]):
+class AsyncChunks(openai.AsyncStream[Any]):
     """The same, asynchronous."""
 
     def __init__(self, stand_ins: StandIns, number: int, response: httpx2.Response) -> None:

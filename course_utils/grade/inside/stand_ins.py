@@ -258,8 +258,13 @@ class StandIns:
     def _a_stream(self, inner: Message) -> Any:
         from course_utils.grade.inside import sdk
 
+        return sdk.stream(inner, self.unpack(inner["pieces"]))
+
+    def _a_chunks(self, inner: Message) -> Any:
+        from course_utils.grade.inside import sdk
+
         number = inner["id"]
-        kind = sdk.AsyncStream if inner["async"] else sdk.Stream
+        kind = sdk.AsyncChunks if inner["async"] else sdk.Chunks
         return self._known(number, kind(self, number, self.unpack(inner["response"])))
 
     def _a_client(self, inner: Message) -> Any:

@@ -26,6 +26,7 @@ import tempfile
 from typing import Any
 
 from course_utils.grade.inside import confine
+from course_utils.grade.inside.learner import be_the_learner
 
 PRELOADED = (
     "openai.resources.chat", "course_utils.grade.inside.sdk", "course_utils.checks.vocabulary", "course_utils.lanes",
@@ -85,16 +86,14 @@ def _warm_up() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     from course_utils import practice
-    from course_utils.grade.inside.stand_ins import StandIns
+    from course_utils.grade.inside import sdk
 
     send, _ = practice()
-    data = next(chunk.model_dump(mode="json", exclude_unset=True) for chunk in list(send()))
-    model = {
-        "module": "openai.types.chat.chat_completion_chunk",
-        "name": "ChatCompletionChunk",
-        "data": list(data.items()),
-    }
-    StandIns(lambda message: message).unpack({"model": model})
+    for asynchronous in (False, True):
+        sdk.stream(
+            {"async": asynchronous, "cast": "chat", "status": 200, "headers": [], "url": "http://mock.invalid"}, None
+        )
+    list(send())
 
 
 def _guard(talk: socket.socket, leash: socket.socket, settings: Settings) -> None:
@@ -138,8 +137,6 @@ def _learner(talk: socket.socket, leash: socket.socket, settings: Settings, fold
     except BaseException as error:  # noqa: BLE001  # as above
         _say(leash, f"failed {error!r}\n")
         os._exit(1)
-    from course_utils.grade.inside.learner import be_the_learner
-
     be_the_learner(talk)
 
 
