@@ -139,8 +139,12 @@ class _Socket(Player):
             self._refuse(api.ApiError(429, f"{MOST_WAITING} requests are waiting on this socket already"))
             self._flush()
 
+    def _goes_on(self) -> bool:
+        """Whether it has not been closed, in order or by a cut."""
+        return self._protocol.state is State.OPEN and not self._transport.is_closing()
+
     def _next(self) -> None:
-        while self._waiting and self._entry is None and not self._blocked and self._protocol.state is State.OPEN:
+        while self._waiting and self._entry is None and not self._blocked and self._goes_on():
             try:
                 request = self._request_in(self._waiting.popleft())
             except api.ApiError as error:

@@ -22,6 +22,8 @@ from course_utils.pace import Pace
 
 pytestmark = pytest.mark.live
 
+LATE = Pace(headers=0.4, ttft=0.4, itl=0)
+"""Time enough for a second request to come during the first."""
 FAST = Pace(headers=0, ttft=0.01, itl=0.001)
 STRICT = pydantic.TypeAdapter(ResponsesServerEvent)
 LAST = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -180,24 +182,35 @@ def test_a_response_that_goes_wrong_leaves_the_socket_open(served, option, last)
 
 
 @pytest.mark.parametrize("option", ["cut", "malformed"])
-def test_a_cut_ends_the_socket_without_a_word_and_the_sdk_says_so(served, option):
+def test_a_cut_ends_the_socket_without_a_word_and_the_sdk_says_so(option):
     seen = []
-    with responses(served) as connection:
+    with serving(pace=LATE) as served, responses(served) as connection:
         connection.response.create(model=f"mock-1;{option}=2", input="Count")
         connection.response.create(model="mock-1", input="this one waits and is lost")
         with pytest.raises(ConnectionClosedError, match="no close frame received"):
             seen.extend(event.type for event in connection)
     assert seen == TEXT[:6]
-    assert [entry.ended for entry in served.ledger] == [f"fault:{option}"]
+    cut, *lost = served.ledger
+    assert cut.ended == f"fault:{option}"
+    assert not any(entry.tokens_sent for entry in lost)
 
 
-def test_an_early_end_closes_in_order_and_the_sdk_says_nothing(served):
-    with responses(served) as connection:
+def test_an_early_end_closes_in_order_and_the_sdk_says_nothing():
+    with serving(pace=LATE) as served, responses(served) as connection:
         connection.response.create(model="mock-1;end=2", input="Count")
         connection.response.create(model="mock-1", input="this one waits and is lost")
         assert [event.type for event in connection] == TEXT[:6]
         assert connection._connection.close_code == 1000
     assert [entry.ended for entry in served.ledger] == ["fault:end"]
+
+
+@pytest.mark.parametrize("option", ["cut=1", "malformed=1", "end=1"])
+def test_what_comes_in_one_piece_with_a_request_that_ends_the_socket_is_lost(monkeypatch, option):
+    monkeypatch.setattr(module, "PATIENCE", 0.25)
+    with serving(pace=Pace(headers=0, ttft=0, itl=0), options=[option]) as server, raw(server) as wire:
+        wire.sendall(frame(b"Count") * 3)
+        assert to_the_end(wire).count(b"token") == 1
+        assert len(server.ledger) == 1
 
 
 @pytest.mark.parametrize("leave", ["close", "shutdown"])

@@ -17,6 +17,8 @@ ROOM = 64
 class _Cache:
     """The tokens that were read; a real one has what the model learned from them."""
 
+    seen_by_learners = ()
+
     def __init__(self) -> None:
         self.ids: list[int] = []
 
@@ -33,6 +35,8 @@ class Model:
 
     It has the methods of the course's own model. With ``ties`` the largest logits are equal.
     """
+
+    seen_by_learners = ("cache", "forward")
 
     def __init__(self, seed: int, context: int = ROOM, ties: bool = False) -> None:
         self._seed, self._context, self._ties = seed, context, ties
