@@ -280,6 +280,13 @@ def test_a_prediction_is_a_number_or_a_text(value):
     assert "number or a text" in repr(predict("1.a", value))
 
 
+def test_progress_may_be_that_of_one_lesson():
+    shown = repr(progress(2))
+    assert "2.1" in shown
+    assert "1.1" not in shown
+    assert "has no exercises" in repr(progress(99))
+
+
 def test_progress_counts_points_and_a_pass_is_kept():
     check("1.2", exercises()["1.2"].right_answers[0])
     check("1.2", None)

@@ -104,15 +104,18 @@ def _rounded(value: float) -> str:
     return f"{round(value, 2) + 0.0:g}"
 
 
-def progress() -> Note:
-    """All exercises of the course with their outcomes and points."""
+def progress(lesson: int | None = None) -> Note:
+    """The exercises of the course, or of one lesson, with their outcomes and points."""
     state = _state()
+    chosen = {id: known for id, known in EXERCISES.items() if lesson is None or id.startswith(f"{lesson}.")}
+    if not chosen:
+        return Note(f"Lesson {lesson!r} has no exercises.")
     rows = [
         _row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0))
-        for id, known in EXERCISES.items()
+        for id, known in chosen.items()
     ]
-    won = sum(known.points for id, known in EXERCISES.items() if state["outcomes"].get(id) == "passed")
-    total = sum(known.points for known in EXERCISES.values())
+    won = sum(known.points for id, known in chosen.items() if state["outcomes"].get(id) == "passed")
+    total = sum(known.points for known in chosen.values())
     return Note("\n".join([*rows, f"{won} of {total} points"]), aligned=True)
 
 

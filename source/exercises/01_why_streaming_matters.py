@@ -116,4 +116,4 @@ check("1.4", smooth)
 # ## Where you stand
 
 # %% id="progress"
-progress()
+progress(1)

@@ -178,4 +178,4 @@ check("2.4", emit_safe)
 # ## Where you stand
 
 # %% id="progress"
-progress()
+progress(2)
