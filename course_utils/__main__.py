@@ -9,6 +9,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "lab": ("lab", "open JupyterLab on the start page"),
     "serve": ("serve", "run the mock LLM server on a port of this machine"),
+    "measure": ("measure", "measure the latency of any endpoint that speaks Chat Completions"),
     "doctor": ("commands", "say what is missing on this machine, if anything"),
     "progress": ("commands", "list the exercises with their outcomes"),
     "reset": ("commands", "put the starter of one exercise back: reset 1.1"),

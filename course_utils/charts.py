@@ -63,19 +63,15 @@ def plot_curves(curves: Mapping[str, Sequence[tuple[float, float]]], *, title: s
     for mark in _marks(top)[1:]:
         parts.append(f'<path d="M{CURVE_LEFT} {py(mark):g}h{CURVE_WIDTH}" stroke="#e3e6ea"/>')
         parts.append(text(CURVE_LEFT - 8, py(mark) + 4, f"{mark:,g}", QUIET, "end"))
-    heights: list[float] = []
+    ends: list[tuple[float, float]] = []
     for number, (name, points) in enumerate(curves.items()):
         colour, dash = COLOURS[number % 4], DASHES[number % 4]
         path = " ".join(f"{px(at):g},{py(value):g}" for at, value in points)
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
         )
-        at, value = points[-1]
-        height = py(value) + 4
-        while any(abs(height - other) < 16 for other in heights):
-            height -= 16  # names of curves that end together stand above each other
-        heights.append(height)
-        parts.append(text(px(at) + 8, height, name, colour))
+        ends.append(_free(px(points[-1][0]) + 8, py(points[-1][1]) + 4, ends))
+        parts.append(text(*ends[-1], name, colour))
     parts.append(text(CURVE_LEFT + CURVE_WIDTH, bottom + 36, x, QUIET, "end"))
     parts.append(text(12, CURVE_TOP - 12, y, QUIET))
     reading = f"{title}. " + " ".join(
@@ -89,6 +85,14 @@ def _number(value: float, unit: str) -> str:
     if unit == "%":
         return f"{value:.1%}".replace("%", " %")
     return f"{value:,g} {unit}".rstrip()
+
+
+def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """A place for a curve's name: at its end, or above (at the top: below) the names of curves that end there too."""
+    step = -16 if y - 16 * len(taken) > CURVE_TOP else 16
+    while any(abs(x - other_x) < 60 and abs(y - other_y) < 16 for other_x, other_y in taken):
+        y += step
+    return x, y
 
 
 def _marks(until: float) -> list[float]:

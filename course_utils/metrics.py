@@ -7,10 +7,15 @@ server reports none, the number of chunks with text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import pairwise
 
 from course_utils.timeline import Timeline
+
+BEYOND = 5
+"""Samples that must lie beyond a percentile before it says more than one unlucky request."""
 
 WORDS_PER_MINUTE = 238
 """Silent reading of English non-fiction, mean of 190 studies (Brysbaert 2019, J. Memory and Language 109, 104047)."""
@@ -45,14 +50,23 @@ def ttfv(timeline: Timeline) -> float:
 def ttft(timeline: Timeline) -> float:
     """Time to first token: the first chunk that carries generated tokens, hidden reasoning included.
 
-    A model that shows everything it generates has the same `ttft` and `ttfv`; these timelines record visible text.
+    A model that shows everything it generates has the same `ttft` and `ttfv`. So has one whose reasoning is not streamed at all:
+    then its thinking looks, from outside, like a long wait.
     """
-    return ttfv(timeline)
+    return _with_tokens(timeline)[0]
 
 
 def e2e(timeline: Timeline) -> float:
-    """End-to-end latency: the last chunk that carries text (not the finish reason, not the usage, not `[DONE]`)."""
-    return arrivals(timeline)[-1]
+    """End-to-end latency: the last chunk that carries tokens (not the finish reason, not the usage, not `[DONE]`)."""
+    return _with_tokens(timeline)[-1]
+
+
+def _with_tokens(timeline: Timeline) -> list[float]:
+    """When each chunk with text or hidden reasoning arrived."""
+    times = [chunk.at for chunk in timeline.chunks if chunk.text or chunk.hidden]
+    if not times:
+        raise ValueError(f"no token: none of the {len(timeline.chunks)} chunks carried text")
+    return times
 
 
 def arrivals(timeline: Timeline) -> list[float]:
@@ -109,3 +123,18 @@ def reading(arrival_times: Sequence[float], tokens_per_second: float = READING_S
         at = max(at, arrived) + 1 / tokens_per_second
         finished.append(at)
     return finished
+
+
+def percentile(values: Sequence[float], rank: float) -> float:
+    """The smallest of ``values`` that at least ``rank`` percent of them do not exceed (nearest rank: a value that occurred)."""
+    if not values or not 0 < rank <= 100:
+        raise ValueError(f"expected at least one value and a rank above 0 up to 100, got {len(values)} and {rank!r}")
+    # In exact numbers: 0.95 x 20 is 19, and a float a little above it would be rounded up to 20.
+    return sorted(values)[math.ceil(Fraction(str(rank)) * len(values) / 100) - 1]
+
+
+def fewest_for(rank: float) -> int:
+    """How many values a percentile needs before it may be printed, so that `BEYOND` lie above it: 10 for p50, 500 for p99."""
+    if not 0 < rank < 100:
+        raise ValueError(f"expected a rank between 0 and 100, got {rank!r}")
+    return math.ceil(BEYOND / (1 - Fraction(str(rank)) / 100))

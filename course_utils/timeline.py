@@ -12,17 +12,22 @@ from course_utils.clock import Clock, course_clock
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One message of the API: ``at`` seconds after the request was sent, with the visible text it carried."""
+    """One message of the API: ``at`` seconds after the request was sent, with the visible text it carried.
+
+    ``hidden``: reasoning that a server streams beside the answer (``reasoning_content`` or ``reasoning`` of a delta).
+    """
 
     at: float
     text: str = ""
+    hidden: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """One answer as it arrived. Times are seconds since the request was sent.
 
-    ``tokens`` is the count the server reported, or the number of chunks with text when it reported none.
+    ``tokens`` is the count the server reported, hidden reasoning included, or the number of chunks with tokens when it
+    reported none.
     ``finish_reason`` is None when the stream ended without one, that is, when nothing says it was complete.
     """
 
@@ -38,7 +43,7 @@ class Timeline:
 
     @property
     def tokens(self) -> int:
-        return self.reported_tokens or sum(1 for chunk in self.chunks if chunk.text)
+        return self.reported_tokens or sum(1 for chunk in self.chunks if chunk.text or chunk.hidden)
 
     def __repr__(self) -> str:
         how = "streamed" if self.streamed else "unary"
@@ -67,7 +72,7 @@ class _Recorder:
                 continue
             said = choice.delta if hasattr(choice, "delta") else choice.message
             self.show(said.content or "")
-            self.chunks.append(Chunk(at, said.content or ""))
+            self.chunks.append(Chunk(at, said.content or "", _hidden(said)))
             self.finish_reason = choice.finish_reason or self.finish_reason
         if not message.choices:
             self.chunks.append(Chunk(at))
@@ -91,6 +96,11 @@ class _Recorder:
         if self.echo:
             print()
         return Timeline(self.headers_at, tuple(self.chunks), self.finish_reason, self.tokens, streamed)
+
+
+def _hidden(said: Any) -> str:
+    """vLLM, SGLang and DeepSeek stream it by the first name, others by the second; OpenAI not at all."""
+    return getattr(said, "reasoning_content", None) or getattr(said, "reasoning", None) or ""
 
 
 def record(create: Callable[..., Any], *, echo: bool = False, clock: Clock | None = None, **request: Any) -> Timeline:

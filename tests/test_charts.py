@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from course_utils.charts import plot_bars, plot_curves
+from course_utils.charts import COLOURS, plot_bars, plot_curves
 
 SVG = "{http://www.w3.org/2000/svg}"
 SHARES = {" the": 0.5, " be": 0.25, "<b>&": 0.0}
@@ -40,6 +40,13 @@ def test_a_curve_goes_through_its_points_and_is_read_out():
     assert points[1][0] - points[0][0] == points[2][0] - points[1][0]
     assert (points[0][1] - points[2][1]) == pytest.approx(4 * (points[0][1] - points[1][1]))
     assert figure.reading == "Work. work: 0 at 0, 4,000 at 10."
+
+
+def test_names_of_curves_that_end_together_at_the_top_stay_below_the_title():
+    figure = plot_curves({str(number): [(0, 0), (10, 200)] for number in range(4)}, title="Work", x="x", y="y")
+    heights = [float(node.get("y")) for node in nodes(figure, "text") if node.get("y") and node.get("fill") in COLOURS]
+    assert len(set(heights)) == 4
+    assert min(heights) > 44  # the title and the name of the axis stand above
 
 
 def test_curves_that_end_together_have_names_apart_and_strokes_of_their_own():

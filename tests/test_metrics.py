@@ -71,3 +71,30 @@ def test_a_metric_that_is_not_defined_says_why():
         metrics.ttfc(Timeline(0, ()))
     with pytest.raises(ValueError, match="above 0"):
         metrics.reading([1.0], 0)
+
+
+def test_hidden_reasoning_starts_ttft_and_not_ttfv():
+    thinking = Timeline(0.0, (Chunk(0.25), Chunk(0.5, "", "Hm"), Chunk(1.5, "Hi"), Chunk(1.75, "!")), "stop")
+    assert (metrics.ttfc(thinking), metrics.ttft(thinking), metrics.ttfv(thinking)) == (0.25, 0.5, 1.5)
+    assert metrics.tpot(thinking) == (1.75 - 0.5) / 2
+
+
+@pytest.mark.parametrize("rank, value", [(50, 2), (75, 3), (76, 4), (100, 4), (0.1, 1)])
+def test_a_percentile_is_a_value_that_occurred(rank, value):
+    assert metrics.percentile([4, 1, 3, 2], rank) == value
+
+
+def test_a_percentile_does_not_stumble_over_floats():
+    assert metrics.percentile(range(1, 1001), 99.9) == 999
+    assert metrics.percentile(range(1, 21), 95) == 19
+
+
+@pytest.mark.parametrize("values, rank", [([], 50), ([1], 0), ([1], 101)])
+def test_a_percentile_of_nothing_or_beyond_everything_is_refused(values, rank):
+    with pytest.raises(ValueError, match="expected at least one value and a rank above 0"):
+        metrics.percentile(values, rank)
+
+
+@pytest.mark.parametrize("rank, fewest", [(50, 10), (90, 50), (95, 100), (99, 500), (99.9, 5000)])
+def test_a_percentile_needs_five_values_beyond_it(rank, fewest):
+    assert metrics.fewest_for(rank) == fewest

@@ -1,3 +1,4 @@
+import httpx2
 import openai
 import pytest
 
@@ -7,6 +8,7 @@ from course_utils.pace import Pace
 from course_utils.timeline import Chunk, record
 
 PACE = Pace(headers=0.25, ttft=0.5, itl=0.25)
+EVENT_STREAM = {"content-type": "text/event-stream"}
 
 
 def mock() -> MockServer:
@@ -18,6 +20,13 @@ def ask(server: MockServer, **options):
     with server.client() as client:
         request = {"model": server.model, "messages": question} | options
         return record(client.chat.completions.create, clock=server.clock, **request)
+
+
+def ask_of(body: bytes):
+    """What the real client makes of a server that sends these bytes."""
+    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, content=body, headers=EVENT_STREAM))
+    with openai.OpenAI(api_key="x", base_url="http://x", http_client=httpx2.Client(transport=transport)) as client:
+        return record(client.chat.completions.create, model="m", messages=[], stream=True, clock=VirtualClock())
 
 
 def test_a_stream_is_recorded_from_the_moment_of_sending():
@@ -68,3 +77,11 @@ def test_of_several_answers_the_first_is_recorded():
 
     chunks = Stream(Object(choices=[choice(1, "B"), choice(0, "A")], usage=None) for _ in range(2))
     assert record(lambda: chunks, clock=VirtualClock()).text == "AA"
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_that_is_streamed_beside_the_answer_is_kept_apart(name):
+    body = b'{"choices":[{"index":0,"delta":{"%s":"Hm"}}]}' % name.encode()
+    timeline = ask_of(b"data: " + body + b"\n\ndata: [DONE]\n\n")
+    assert [(chunk.text, chunk.hidden) for chunk in timeline.chunks] == [("", "Hm")]
+    assert timeline.tokens == 1
