@@ -26,15 +26,17 @@ Pick = Callable[[list[float], float, int | None], Shares]
 
 def check(answer: Subject, draw: Random) -> None:
     _likeliest(answer, draw)
-    _size(answer, draw)
     _own_generator(answer, draw)
-    plain = _Case([math.log(share) for share in (0.25, 0.5, 0.125, 0.125)])
+    plain = _Case([math.log(share) for share in (0.0625, 0.6875, 0.125, 0.125)])
     softmax = "At temperature 1 the shares are those of softmax: exp of each logit, divided by their sum."
-    _judge(answer, draw, plain, softmax)
+    _judge(answer, draw, plain, softmax, 2 * DRAWS)
+    _size(answer, draw)
     for case, draws in ((_Case([0.0, 0.5, 1.5], 0.5), 2 * DRAWS), (_Case([0.0, 3.0, 6.0], 3.0), DRAWS)):
         why = f"At temperature {case.temperature:g} each logit is divided by {case.temperature:g} before softmax."
         _judge(answer, draw, case, why, draws)
     _judge(answer, draw, _Case([0.0, 1.0], 0.0005), "So cold, only the likeliest token is left.", 100)
+    cold = "Cold, but not 0: these logits are so close that the other token still has its share."
+    _judge(answer, draw, _Case([0.02, 0.0], 0.02), cold)
     some = _Case([0.4, 0.4, 1.0, 0.4, 0.5, 0.45, 1.5, 0.4, 0.4], 1.0, 3)
     _judge(answer, draw, some, "Only the three likeliest take part, here 6, 2 and 4.")
     _judge(answer, draw, _Case([2.0, 1.0, 3.0], 1.0, 9), "There are fewer than top_k tokens: all of them take part.")
@@ -60,7 +62,11 @@ class _Case:
     def ask(self, answer: Subject, rng: Random) -> Any:
         """One token of the answer, and whether the logits are as they were."""
         logits = list(self.logits)
-        got = answer.call(logits, self.temperature, self.top_k, rng)
+        try:
+            got = answer.call(logits, self.temperature, self.top_k, rng)
+        except Raised as raised:
+            raised.given = self.given
+            raise
         if logits != self.logits:
             why = (
                 "Your function changed the list of logits, so a second call would not give what the first one gave. "
@@ -137,6 +143,20 @@ def _own_generator(answer: Subject, draw: Random) -> None:
         )
     if first != second:
         raise NotYet("Same seed, another text: something was drawn that does not come from rng.", **facts)
+    _each_draw_anew(answer, draw)
+    if set(first) == {0}:
+        raise NotYet("Of equally large logits the first one always comes. Keep the ids while you sort and draw: a logit does not tell "
+                     "of which token it is.", given=case.given, got=Words(f"{first}"))  # fmt: skip
+
+
+def _each_draw_anew(answer: Subject, draw: Random) -> None:
+    """Refuse whoever gives one token again and again, where all are about equally likely."""
+    for logits in ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], [0.5, 0.4, 0.3, 0.2, 0.1, 0.0]):
+        case, rng = _Case(logits), _generator(draw)
+        ids = [case.ask(answer, rng) for _ in range(16)]
+        if len(set(ids)) == 1:
+            why = GREEDY if ids[0] == logits.index(max(logits)) else SEEDED
+            raise NotYet(why, given=f"{case.given}, 16 draws from one rng", got=Words(f"{ids}"))
 
 
 class _Generator(Random):
@@ -237,6 +257,11 @@ def _rest_to(place: int) -> Pick:
     return pick
 
 
+GREEDY = "You take the likeliest token also where one is to be drawn."
+SEEDED = (
+    "Every call draws the same token. Is rng seeded, or copied, in each of them? Only who makes rng gives it a seed; you draw from "
+    "it, and it goes on."
+)
 NOT_WHOLE = (
     "The shares of those that take part must sum to 1 again once the others are out: {} token gets all the rest now."
 )
@@ -250,7 +275,10 @@ MISCONCEPTIONS: dict[str, Pick] = {
     "All tokens that take part are equally likely now. What are the logits for?": _flat,
     NOT_WHOLE.format("the likeliest"): _rest_to(0),
     NOT_WHOLE.format("the last"): _rest_to(-1),
-    "You take the likeliest token also where one is to be drawn.": (
+    "Those are the right shares of other tokens: your places are those among the sorted logits. Keep the ids while you sort.": (
+        lambda logits, temperature, top_k: sorted(_shares(logits, temperature, top_k), reverse=True)
+    ),
+    GREEDY: (
         lambda logits, temperature, top_k: [float(id == logits.index(max(logits))) for id in range(len(logits))]
     ),
 }
@@ -343,6 +371,35 @@ _wrong(
 )
 
 
+_wrong(
+    "seeds rng in each call",
+    "Is rng seeded",
+    choose=lambda ids, weights, rng: [rng.seed(len(ids)), rng.choices(ids, weights)[0]][1],
+)
+_wrong(
+    "returns a place among the sorted",
+    "Keep the ids while you sort",
+    choose=lambda ids, weights, rng: rng.choices(range(len(ids)), weights)[0],
+)
+
+
+@EXERCISE.wrong("looks for the logit it has drawn", says="a logit does not tell")
+def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
+    if temperature == 0:
+        return logits.index(max(logits))
+    kept = sorted(logits, reverse=True)[:top_k]
+    weights = [math.exp((logit - kept[0]) / temperature) for logit in kept]
+    return logits.index(rng.choices(kept, weights)[0])
+
+
+@EXERCISE.wrong("takes every cold temperature for 0", says="also where one is to be drawn")
+def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
+    if temperature < 0.1:
+        return logits.index(max(logits))
+    weights = _shares(logits, temperature, top_k)
+    return rng.choices(range(len(logits)), weights)[0]
+
+
 @EXERCISE.wrong("cuts the list it was given", says="changed the list")
 def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
     if temperature == 0:
@@ -393,7 +450,7 @@ def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
     if temperature == 0:
         return logits.index(max(logits))
     kept = _kept(logits, top_k)
-    return rng.choices(kept, [logits[id] - min(logits) + 1e-9 for id in kept])[0]
+    return rng.choices(kept, [logits[id] - min(logits) + 1 for id in kept])[0]
 
 
 @EXERCISE.wrong("takes a logit of -inf for 0", says="it is never drawn")
