@@ -133,9 +133,11 @@ def check(answer: Subject, draw: Random) -> None:
     for _ in range(3):
         _judge(answer, _ending(draw), _end)
     _judge(answer, _ending(draw, 0), _end)
+    _judge(answer, _ending(draw, within=True), _end_within)
     full = _Case(seed + 2, [2, 7, 1, 8, 2], 20, None, 9)
     _judge(answer, full, _context)
     _judge(answer, _Case(seed + 3, [2, 7, 1, 8], 5, None, 4), _context)
+    _judge(answer, _Case(seed + 6, [4, 9, 5], 0), lambda run: "Nothing was asked for: n is 0.")
     long = [draw.randrange(SIZE) for _ in range(236)]
     why = "end and context were not given here: then no token is the end, and the context is 256."
     _judge(answer, _Case(seed + 5, long, 40, None, 256, defaults=True), lambda run: why)
@@ -148,13 +150,13 @@ def check(answer: Subject, draw: Random) -> None:
         _judge(answer, case, lambda run: "Another case goes wrong. Go through it token by token with a pencil.")
 
 
-def _ending(draw: Random, end: int | None = None) -> _Case:
-    """A case whose text meets the end token after a few others."""
+def _ending(draw: Random, end: int | None = None, within: bool = False) -> _Case:
+    """A case whose text meets the end token after a few others; the prompt has it too, or not, as ``within`` says."""
     while True:
         case = _Case(draw.getrandbits(32), [draw.randrange(SIZE) for _ in range(draw.randint(2, 5))], 12)
         ids = case.expected()
         at = ids.index(end) if end in ids else 0 if end is not None else draw.randint(2, 6)
-        if at in range(2, 7) and ids.index(ids[at]) == at:
+        if at in range(2, 7) and ids.index(ids[at]) == at and (ids[at] in case.prompt) == within:
             return _Case(case.seed, case.prompt, case.n, ids[at])
 
 
@@ -190,6 +192,7 @@ def _run(answer: Subject, case: _Case) -> _Run:
                 raise NotYet(f"More than n={case.n} tokens came.", given=case.given, got=got, expected=case.expected())
     except Raised as raised:
         if raised.kind != _ContextFull.__name__:
+            raised.given = case.given
             raise
         if model.reused:
             raise NotYet(REUSED, given=case.given, got=Words(raised), expected=case.expected()) from None
@@ -253,6 +256,15 @@ def _end(run: _Run) -> str:
     return f"The model had not made its end token, {end}, yet."
 
 
+def _end_within(run: _Run) -> str:
+    if len(run.got) < len(run.case.expected()):
+        return (
+            f"The prompt has the token {run.case.end} in it, as a conversation of several turns has. It ends the answer only "
+            "where the model makes it."
+        )
+    return _end(run)
+
+
 def _context(run: _Run) -> str:
     room = run.case.context - len(run.case.prompt)
     if len(run.got) > room:
@@ -271,6 +283,12 @@ def _work(run: _Run) -> None:
     done = run.work[-1]
     facts: dict[str, Any] = {"given": run.case.given, "expected": Words(f"{least} tokens read")}
     got = f"{done} tokens read"
+    if done and not least:
+        why = (
+            "No token can come here: n is 0, or the prompt fills the context. Then there is nothing to read either, so look "
+            "before the model does."
+        )
+        raise NotYet(why, **facts, got=Words(got))
     if made > 1 and run.work[0] == done > prompt:
         why = "The first token left your function after the last one was made. Yield each as soon as you have it."
         raise NotYet(why, **facts, got=Words(f"{done} tokens read before the first one came"))
@@ -414,6 +432,29 @@ def _(model, prompt_ids, n, end=None, context=256):  # type: ignore[no-untyped-d
             return
         yield id
         new = [id]
+
+
+@EXERCISE.wrong("looks for the end token in the prompt, too", says="only where the model makes it")
+def _(model, prompt_ids, n, end=None, context=256):  # type: ignore[no-untyped-def]
+    text, cache, known = list(prompt_ids), model.cache(), 0
+    while end not in text and len(text) < min(context, len(prompt_ids) + n):
+        id = _row(model.forward(text[known:], cache))
+        known = len(text)
+        text.append(id)
+        if id != end:
+            yield id
+
+
+@EXERCISE.wrong("reads the prompt before it looks for room", says="nothing to read either")
+def _(model, prompt_ids, n, end=None, context=256):  # type: ignore[no-untyped-def]
+    cache, count = model.cache(), min(n, context - len(prompt_ids))
+    rows = model.forward(prompt_ids, cache)
+    for left in range(count - 1, -1, -1):
+        id = _row(rows)
+        if id == end:
+            return
+        yield id
+        rows = model.forward([id], cache) if left else rows
 
 
 @EXERCISE.wrong("runs past the context", says="more tokens than its context")
