@@ -145,8 +145,11 @@ def _own_generator(answer: Subject, draw: Random) -> None:
         raise NotYet("Same seed, another text: something was drawn that does not come from rng.", **facts)
     _each_draw_anew(answer, draw)
     if set(first) == {0}:
-        raise NotYet("Of equally large logits the first one always comes. Keep the ids while you sort and draw: a logit does not tell "
-                     "of which token it is.", given=case.given, got=Words(f"{first}"))  # fmt: skip
+        why = (
+            "Of equally large logits the first one always comes. Keep the ids while you sort and draw: a logit does not tell of "
+            "which token it is."
+        )
+        raise NotYet(why, given=case.given, got=Words(f"{first}"))
 
 
 def _each_draw_anew(answer: Subject, draw: Random) -> None:
@@ -278,9 +281,7 @@ MISCONCEPTIONS: dict[str, Pick] = {
     "Those are the right shares of other tokens: your places are those among the sorted logits. Keep the ids while you sort.": (
         lambda logits, temperature, top_k: sorted(_shares(logits, temperature, top_k), reverse=True)
     ),
-    GREEDY: (
-        lambda logits, temperature, top_k: [float(id == logits.index(max(logits))) for id in range(len(logits))]
-    ),
+    GREEDY: (lambda logits, temperature, top_k: [float(id == logits.index(max(logits))) for id in range(len(logits))]),
 }
 """What is said to an answer whose draws fit the shares of a known mistake."""
 
@@ -372,9 +373,9 @@ _wrong(
 
 
 _wrong(
-    "seeds rng in each call",
+    "makes a generator with the same seed in each call",
     "Is rng seeded",
-    choose=lambda ids, weights, rng: [rng.seed(len(ids)), rng.choices(ids, weights)[0]][1],
+    choose=lambda ids, weights, rng: Random(len(ids)).choices(ids, weights)[0],
 )
 _wrong(
     "returns a place among the sorted",
