@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
-from course_utils.checks.subject import Raised, Subject
+from course_utils.checks.subject import NoAnswer, Raised, Subject
 from course_utils.clock import VirtualClock
 from course_utils.mock import MockServer
 
@@ -34,6 +34,17 @@ class _Case:
         return f"{len(self.chunks)} chunks: {self.what}"
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What an error of these kinds means in a case."""
+
+    kinds: tuple[str, ...]
+    why: str
+
+
+NOTHING = _Means((), "")
+
+
 def check(answer: Subject, draw: Random) -> None:
     with MockServer(lambda prompt: prompt, clock=VirtualClock()).client() as client:
         make = _Maker(client.chat.completions.create, draw)
@@ -48,8 +59,9 @@ def _one_text(answer: Subject, make: _Maker) -> None:
     text = make.text("Tomorrow it will rain.")
     _judge(answer, _cut(text, 3))
     none = "The content of a delta may be None, as in the chunk with the finish reason. None is no text."
-    _judge(answer, _alone("a text, and its finish reason in the last chunk", text), none)
-    usage = "One chunk has no choices. Which one, and why? It carries the usage and comes last, if it was asked for."
+    _judge(answer, _alone("a text, and its finish reason in the last chunk", text), _Means(("TypeError",), none))
+    why = "One chunk has no choices. Which one, and why? It carries the usage and comes last, if it was asked for."
+    usage = _Means(("IndexError",), why)
     _judge(answer, _alone("a text, and behind it a chunk with the usage", text, usage=True), usage)
 
 
@@ -64,7 +76,7 @@ def _several(answer: Subject, make: _Maker) -> None:
     _judge(answer, _alone("two tool calls, and that with index 1 comes first", make.calls(2, backwards=True)))
     bundled = "A chunk may hold pieces of several choices. Go through all of them."
     case = _bundled(make.merged("two answers, and chunks with a choice of each", [text, other], turns=True))
-    _judge(answer, case, "", bundled)
+    _judge(answer, case, wrong=bundled)
 
 
 def _real_life(answer: Subject, make: _Maker) -> None:
@@ -78,12 +90,39 @@ def _real_life(answer: Subject, make: _Maker) -> None:
     first = _changed(calls.chunks[0], delta={"tool_calls": begun})
     none = "The arguments of a fragment may be None, as in the first one of a call here. None is no text."
     case = _alone("two tool calls that begin without arguments", replace(calls, chunks=[first, *calls.chunks[1:]]))
-    _judge(answer, case, none)
+    _judge(answer, case, _Means(("TypeError",), none))
+    _other_services(answer, make)
 
 
-NO_JSON = (
-    "A fragment of the arguments is no JSON; the whole is, if the answer is whole. Put the texts together and leave them "
-    "texts."
+def _other_services(answer: Subject, make: _Maker) -> None:
+    """Streams of the same format with the same things in other places."""
+    text = make.text(" Rain,\n\ntomorrow. \n")
+    _judge(answer, _alone("a text that begins and ends with white space", text))
+    notice = text.last.model_copy(update={"usage": None})
+    whole = _alone("a text, and in front of it a chunk without choices and without usage", text, usage=True)
+    none = "A chunk without choices need not carry the usage: here one opens the stream, with neither."
+    kinds = ("AttributeError", "IndexError", "TypeError")
+    _judge(answer, replace(whole, chunks=[notice, *whole.chunks]), _Means(kinds, none))
+    *chunks, piece, _ = text.chunks
+    last = _changed(piece, finish_reason="stop").model_copy(update={"usage": text.last.usage})
+    together = replace(whole, what="a text; its last chunk has text, finish reason and usage", chunks=[*chunks, last])
+    _judge(answer, together)
+    early = text.last.usage.model_copy(update={"completion_tokens": 1})
+    counted = [chunk.model_copy(update={"usage": early}) for chunk in chunks]
+    what = "a text, the usage so far in each chunk, and behind them a chunk with nothing"
+    _judge(answer, replace(together, what=what, chunks=[*counted, last, notice]))
+    later = [_changed(chunk, index=1) for chunk in text.chunks]
+    _judge(
+        answer,
+        replace(_cut(text, 3), what="the answer with index 1 began, and the stream breaks off", chunks=later[:3]),
+    )
+    calls = make.calls(1)
+    _judge(answer, _alone("one tool call, with index 1", replace(calls, chunks=list(map(_second, calls.chunks)))))
+
+
+NO_JSON = _Means(
+    ("JSONDecodeError",),
+    "A fragment of the arguments is no JSON; the whole is, if the answer is whole. Put the texts together and leave them texts.",
 )
 
 
@@ -169,6 +208,12 @@ def _no_arguments(call: Any) -> Any:
     return call.model_copy(update={"function": call.function.model_copy(update={"arguments": None})})
 
 
+def _second(chunk: Any) -> Any:
+    """The chunk with the index of its tool calls raised by one."""
+    calls = [call.model_copy(update={"index": call.index + 1}) for call in chunk.choices[0].delta.tool_calls or []]
+    return _changed(chunk, delta={"tool_calls": calls or None})
+
+
 def _renumbered(answer: _Answer, index: int) -> list[Any]:
     """Its chunks as those of the choice with that index."""
     return [_changed(chunk, index=index) for chunk in answer.chunks]
@@ -208,14 +253,20 @@ def _bundled(case: _Case) -> _Case:
 # -------------------------------------------------------------------------------------------------------- the verdict
 
 
-def _judge(answer: Subject, case: _Case, raised: str = "", wrong: str = "") -> None:
+def _judge(answer: Subject, case: _Case, raised: _Means = NOTHING, wrong: str = "") -> None:
     """One case; ``raised`` is what an error of the answer means there, ``wrong`` any other fault, if it tells more."""
     try:
         got = answer.call(iter(case.chunks))
     except Raised as error:
-        if not raised:
+        if error.kind not in raised.kinds:
+            error.given = case.given
             raise
-        raise NotYet(raised, given=case.given, got=Words(error), expected=case.whole) from None
+        raise NotYet(raised.why, given=case.given, got=Words(error), expected=case.whole) from None
+    except NoAnswer as error:
+        if error.reason != "not_plain":
+            raise
+        why = "An object of the client is in what you return. Take numbers and texts out of it: usage is a dict of two numbers."
+        raise NotYet(why, given=case.given, expected=case.whole) from None
     why = _trouble(got, case)
     if why:
         raise NotYet(wrong or why, given=case.given, got=got, expected=case.whole)
@@ -228,11 +279,13 @@ def _trouble(got: Any, case: _Case) -> str:
     choices, right = got["choices"], case.whole["choices"]
     if any(not isinstance(choice, dict) or set(choice) != set(KEYS) for choice in choices):
         return f"Each choice is a dict with the keys {', '.join(KEYS)}, and no others."
+    if not choices:
+        return "No answer came out. A stream can be gone through once: whoever loops over it again finds it empty."
     if len(choices) != len(right):
         if len(choices) > len(right):
             return (
-                f"{len(right)} answers came, and you returned {len(choices)}. A chunk is a piece of one; its index "
-                "tells of which."
+                f"{_answers(right)} came, and you returned {len(choices)}. An answer is there once a chunk has brought a "
+                "piece of it; its index is its name, and no place in a list."
             )
         return (
             f"The answers are mixed or missing: {len(right)} came, you returned {len(choices)}. A choice says by its "
@@ -241,11 +294,17 @@ def _trouble(got: Any, case: _Case) -> str:
     if choices != right and sorted(choices, key=repr) == sorted(right, key=repr):
         return "The answers are in another order. Their index counts, not which one began first."
     for mine, its in zip(choices, right, strict=True):
-        if why := _content(mine["content"], its["content"], case) or _tools(mine["tool_calls"], its["tool_calls"]):
+        if why := _content(mine["content"], its["content"], case) or _tools(
+            mine["tool_calls"], its["tool_calls"], case
+        ):
             return why
         if mine["finish_reason"] != its["finish_reason"]:
             return _reason(mine["finish_reason"], its["finish_reason"])
     return _usage(got["usage"], case.whole["usage"])
+
+
+def _answers(some: list[Any]) -> str:
+    return f"{len(some)} answer{'' if len(some) == 1 else 's'}"
 
 
 def _content(got: Any, right: str, case: _Case) -> str:
@@ -257,12 +316,16 @@ def _content(got: Any, right: str, case: _Case) -> str:
         return "The content of some deltas is None, and became the word None. It means that there is no text in them."
     if not got and right:
         return (
-            "A role chunk has empty content, and that is not the end. No text came out: go on to the end of the stream."
+            "No text came out. A role chunk has empty content, and that is not the end; and a stream can be gone through "
+            "only once."
         )
     if right.endswith(got):
         return "Only the last piece of the text is there. A delta is what is new: put all of them together."
     if right.startswith(got):
-        return "The text ends too early. An empty piece, or a None, is not the end of the stream."
+        return (
+            "The text ends too early. An empty piece, or a None, is not the end of the stream, and the chunk with the finish "
+            "reason may have text, too."
+        )
     if "".join(got.split()) == "".join(right.split()):
         return "White space was changed. The pieces bring theirs along: put them together as they are."
     if len(case.whole["choices"]) > 1:
@@ -270,7 +333,7 @@ def _content(got: Any, right: str, case: _Case) -> str:
     return "The text is another one: put the pieces together in the order in which they come."
 
 
-def _tools(got: Any, right: list[Whole]) -> str:
+def _tools(got: Any, right: list[Whole], case: _Case) -> str:
     if got == right:
         return ""
     keys = {"id", "name", "arguments"}
@@ -281,6 +344,9 @@ def _tools(got: Any, right: list[Whole]) -> str:
         )
     if any(isinstance(call["arguments"], dict) for call in got):
         return "The arguments were read as JSON. Leave them the text they are: an answer may end in the middle of them."
+    others = [call["id"] for choice in case.whole["choices"] for call in choice["tool_calls"] if call not in right]
+    if any(id in str(call["id"]) for call in got for id in others):
+        return "The calls of several answers are mixed. The index of a call counts within its answer."
     if len(got) < len(right):
         if not got:
             return f"{len(right)} calls came, you returned none. They stand in delta.tool_calls, beside the content."
@@ -288,6 +354,8 @@ def _tools(got: Any, right: list[Whole]) -> str:
             f"{len(right)} calls were interleaved, you produced {len(got)}. A fragment says by its index to which "
             "call it belongs."
         )
+    if len(got) > len(right) and not all(call["id"] for call in got[: len(right)]):
+        return "A call came out that nobody began. Its index is the name of a call, and no place in a list."
     if len(got) > len(right):
         return (
             "Every fragment became a call of its own. Those with the same index are one call; only the first has id "
@@ -326,7 +394,12 @@ def _usage(got: Any, right: Whole | None) -> str:
     if right is None:
         return "Nobody asked for the usage, so no chunk carried it: leave None."
     if got is None:
-        return "A chunk carried the usage, at the chunk and not at a choice. You returned None."
+        return (
+            "A chunk carried the usage, and you returned None. Any chunk may carry it, also one with choices, and one behind "
+            "it without usage takes nothing back."
+        )
+    if isinstance(got, dict) and set(got) == set(right):
+        return "Other numbers. If several chunks carry the usage, each counts all so far: take the last, and add nothing up."
     return "usage is a dict of two numbers, prompt_tokens and completion_tokens, as the chunk with the usage has them."
 
 
@@ -362,16 +435,22 @@ def _assembled(chunks: Iterator[Any], part: str = "") -> Any:
     answers: dict[int, Whole] = {}
     usage = None
     for chunk in chunks:
-        if chunk.usage:
-            usage = {"prompt_tokens": chunk.usage.prompt_tokens, "completion_tokens": chunk.usage.completion_tokens}
+        if _counts(chunk, part, usage):
+            now = {"prompt_tokens": chunk.usage.prompt_tokens, "completion_tokens": chunk.usage.completion_tokens}
+            if part == "usage added up" and usage:
+                now = {name: usage[name] + now[name] for name in now}
+            usage = now
             usage = chunk.usage.to_dict() if part == "all of the usage" else usage
+        elif part == "last usage" and not chunk.usage:
+            usage = None
         choices = [chunk.choices[0]] if part == "first choice" else chunk.choices
         for choice in choices[:1] if part == "one choice a chunk" else choices:
             delta, index = choice.delta, 0 if part == "one answer" else choice.index
             if part == "empty is the end" and delta.content == "":
                 return {"choices": [{"content": "", "tool_calls": [], "finish_reason": None}], "usage": None}
             answer = answers.setdefault(index, {"content": "", "tool_calls": {}, "finish_reason": None})
-            _say(answer, delta.content, part)
+            unseen = part == "nothing with the end" and choice.finish_reason
+            _say(answer, None if unseen else delta.content, part)
             for fragment in delta.tool_calls or []:
                 _call(answer["tool_calls"], fragment, part)
             if choice.finish_reason or part == "last reason":
@@ -388,6 +467,13 @@ def _assembled(chunks: Iterator[Any], part: str = "") -> Any:
                 call["arguments"] = json.loads(call["arguments"])
     order = answers if part == "answers as they began" else sorted(answers)
     return {"choices": [answers[index] for index in order], "usage": None if part == "no usage" else usage}
+
+
+def _counts(chunk: Any, part: str, usage: Whole | None) -> bool:
+    """Whether the usage of this chunk is looked at."""
+    if part == "usage without choices":
+        return not chunk.choices
+    return bool(chunk.usage) and not (part == "first usage" and usage)
 
 
 def _say(answer: Whole, content: str | None, part: str) -> None:
@@ -435,7 +521,12 @@ MISTAKES = {
     "parsed": ("reads the arguments as JSON", "Leave them the text"),
     "last reason": ("takes the finish reason of the last chunk", "came, and is gone"),
     "always stop": ("makes up a finish reason", "broke off before its finish reason"),
-    "no usage": ("leaves the usage out", "You returned None"),
+    "no usage": ("leaves the usage out", "and you returned None. Any"),
+    "last usage": ("forgets the usage at the next chunk", "takes nothing back"),
+    "usage without choices": ("takes a chunk without choices for the usage", "with neither"),
+    "first usage": ("takes the first usage", "take the last"),
+    "usage added up": ("adds the usages up", "add nothing up"),
+    "nothing with the end": ("takes no text from the chunk with the finish reason", "may have text, too"),
     "all of the usage": ("returns all that the usage has", "usage is a dict of two numbers"),
 }
 
@@ -456,6 +547,53 @@ def _(chunks):  # type: ignore[no-untyped-def]
             for part in choice.delta.tool_calls or []:
                 "" + part.function.arguments
     return _assembled(iter(seen))
+
+
+def _in_lists(chunks: Iterator[Any], answers_too: bool) -> Any:
+    """The reference, with an index for a place in a list: of the calls, or of the answers as well."""
+    whole = _assembled(iter(seen := list(chunks)))
+    indices = sorted({choice.index for chunk in seen for choice in chunk.choices})
+    for index, answer in zip(indices, whole["choices"], strict=True):
+        mine = [choice for chunk in seen for choice in chunk.choices if choice.index == index]
+        first = min((part.index for choice in mine for part in choice.delta.tool_calls or []), default=0)
+        answer["tool_calls"][:0] = [{"id": None, "name": None, "arguments": ""} for _ in range(first)]
+    if answers_too:
+        empty: Whole = {"content": "", "tool_calls": [], "finish_reason": None}
+        whole["choices"][:0] = [dict(empty) for _ in range(indices[0])]
+    return whole
+
+
+EXERCISE.wrong("has a list of answers", says="its index is its name")(lambda chunks: _in_lists(chunks, True))
+EXERCISE.wrong("has a list of calls", says="that nobody began")(lambda chunks: _in_lists(chunks, False))
+
+
+@EXERCISE.wrong("has one list of calls for all answers", says="of several answers are mixed")
+def _(chunks):  # type: ignore[no-untyped-def]
+    whole = _assembled(iter(seen := list(chunks)))
+    calls: dict[int, Whole] = {}
+    for part in [part for chunk in seen for choice in chunk.choices for part in choice.delta.tool_calls or []]:
+        _call(calls, part, "")
+    for answer in whole["choices"]:
+        answer["tool_calls"] = [calls[index] for index in sorted(calls)] if answer["tool_calls"] else []
+    return whole
+
+
+@EXERCISE.wrong("tidies the text", says="White space was changed")
+def _(chunks):  # type: ignore[no-untyped-def]
+    whole = _assembled(chunks)
+    return whole | {"choices": [choice | {"content": choice["content"].strip()} for choice in whole["choices"]]}
+
+
+@EXERCISE.wrong("loops over the stream twice", says="gone through once")
+def _(chunks):  # type: ignore[no-untyped-def]
+    usage = next((chunk.usage for chunk in chunks if chunk.usage), None)
+    return _assembled(chunks) | {"usage": usage and {"prompt_tokens": 1, "completion_tokens": 1}}
+
+
+@EXERCISE.wrong("returns the client's usage", says="An object of the client")
+def _(chunks):  # type: ignore[no-untyped-def]
+    seen = list(chunks)
+    return _assembled(iter(seen)) | {"usage": next((chunk.usage for chunk in seen if chunk.usage), None)}
 
 
 @EXERCISE.wrong("returns the text alone", says="Return a dict")
@@ -521,6 +659,6 @@ def _(chunks):  # type: ignore[no-untyped-def]
         reasons = [choice.finish_reason for choice in mine if choice.finish_reason]
         content = "".join(filter(None, (choice.delta.content for choice in mine)))
         choices.append({"content": content, "tool_calls": calls, "finish_reason": reasons[-1] if reasons else None})
-    usage = next((chunk.usage for chunk in seen if chunk.usage), None)
+    usage = next((chunk.usage for chunk in reversed(seen) if chunk.usage), None)
     counted = usage and {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
     return {"choices": choices, "usage": counted}
