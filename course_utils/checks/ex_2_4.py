@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from course_utils.checks.exercise import Exercise, NotYet, Words
 from course_utils.checks.subject import Raised, Subject
 
+EMPTY_STOP = "An empty stop text stops nothing: all tokens come out."
 PARTY = [b"Well", b" done ", b"\xf0\x9f", b"\x8e", b"\x89", b"! ", b"Caf", b"\xc3", b"\xa9?"]
 LETTERS = "ab!é🎉"
 GIVEN = "tokens={tokens}, stop={stop!r}"
@@ -35,6 +37,7 @@ class _Play:
                 self.out.append((self.taken, piece))
         except Raised as error:
             if not raised or error.kind not in ("UnicodeDecodeError", "error", "PatternError"):
+                error.given = self.facts("")["given"]
                 raise
             raise NotYet(raised, **self.facts(Words(error))) from None
         return self
@@ -113,11 +116,7 @@ def _characters(answer: Subject) -> None:
     """A text of which some characters are spread over tokens, without a stop text."""
     plain = _Play([b"One", b" two", b" three"], "")
     if plain.run(answer).text != plain.whole:
-        why = (
-            "An empty stop text stops nothing: all three tokens come out."
-            if not plain.text
-            else "Each token comes out once."
-        )
+        why = EMPTY_STOP if not plain.text else "Each token comes out once."
         raise NotYet(why, **plain.facts(plain.text))
     half = "The bytes of one character lie in several tokens. Half a character can't be decoded: keep it until the rest is there."
     play = _Play(PARTY, "").run(answer, half)
@@ -127,6 +126,11 @@ def _characters(answer: Subject) -> None:
             "You sent U+FFFD, the sign for broken characters. Nothing is broken: the rest of it is in the next "
             "token. Wait for it."
         )
+        raise NotYet(why, **play.facts(text))
+    if play.whole.startswith(text) and play.taken < len(PARTY):
+        raise NotYet(f"{EMPTY_STOP} A token that completes no character is an empty text, too.", **play.facts(text))
+    if len(text) == len(b"".join(PARTY)):
+        why = "Each byte became a character of its own. In UTF-8 a character may have up to four bytes."
         raise NotYet(why, **play.facts(text))
     if text != play.whole:
         lost = [sign for sign in "🎉é" if sign not in text]
@@ -140,6 +144,13 @@ def _characters(answer: Subject) -> None:
         why = "The first text left after the last token was read. Let go what is complete, token by token."
         raise NotYet(why, **play.facts(_steps(play)))
     _judge(play, "Characters that were complete had to wait for a later token. Let them go before you ask for it.")
+    both = (
+        "A token may end in the middle of a character. What stands before it in the token is complete, and had to wait for the "
+        "rest of that character."
+    )
+    _judge(_Play([b"One \xf0\x9f", b"\x8e\x89 and \xc3", b"\xa9."], "").run(answer, half), both)
+    lines = _Play([b"\xef\xbb\xbfOne\r\n", b"two\r", b"\nthree\r"], "").run(answer)
+    _judge(lines, "Bytes become text as they are: a carriage return stays one, and so does a U+FEFF.")
 
 
 def _stopped(answer: Subject) -> None:
@@ -160,6 +171,7 @@ def _stopped(answer: Subject) -> None:
         ([b"one S", b"TOP two", b" three"], "STOP", inside),
         ([b"STOP", b" one"], "STOP", ""),
         ([b"one ", b"\xf0\x9f\x9b", b"\x91", b" two"], "🛑", whole),
+        ([b"one Stop", b" STOP", b" two"], "STOP", ""),
     ):
         play = _Play(tokens, stop).run(answer)
         _text(play, why)
@@ -186,6 +198,8 @@ def _text(play: _Play, pieces: str = "") -> None:
         why = "The stop text passed through, and what is behind it. Whoever asked for it wants neither."
     elif text.startswith(right):
         why = "Nothing comes behind the stop text, not even what stands in the same token."
+    elif right.startswith(text) and right[len(text) :].lower().startswith(stop.lower()):
+        why = "That was not the stop text: it means itself, sign by sign, and a capital is another sign than a small letter."
     elif right.startswith(text):
         why = (
             f"{len(right) - len(text)} characters in front of the stop text are missing. What stands before it in "
@@ -355,6 +369,61 @@ _wrong(
     "behind other text of its token",
     keep=lambda text, stop: len(text) if text and stop.startswith(text) else 0,
 )
+
+
+_wrong(
+    "takes small letters for capitals",
+    "another sign than a small letter",
+    find=lambda text, stop: text.lower().find(stop.lower()) if stop else -1,
+)
+
+
+@EXERCISE.wrong("stops where a token is the stop text", says="completes no character is an empty text")
+def _(token_bytes, stop):  # type: ignore[no-untyped-def]
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for token in token_bytes:
+        text = decoder.decode(token)
+        if text == stop:
+            return
+        yield text
+    yield decoder.decode(b"", True)
+
+
+@EXERCISE.wrong("takes each byte for a character", says="Each byte became a character")
+def _(token_bytes, stop):  # type: ignore[no-untyped-def]
+    yield from (token.decode("latin-1") for token in token_bytes)
+
+
+@EXERCISE.wrong("tries to decode all that is there, or nothing", says="A token may end in the middle")
+def _(token_bytes, stop):  # type: ignore[no-untyped-def]
+    data, held = b"", ""
+    for token in token_bytes:
+        data += token
+        try:
+            held, data = held + data.decode(), b""
+        except UnicodeDecodeError:
+            continue
+        if stop and stop in held:
+            yield held[: held.index(stop)]
+            return
+        size = _kept(held, stop)
+        yield held[: len(held) - size]
+        held = held[len(held) - size :]
+    yield held + data.decode(errors="replace")
+
+
+@EXERCISE.wrong("reads bytes as a text file", says="a carriage return stays one")
+def _(token_bytes, stop):  # type: ignore[no-untyped-def]
+    decoder, held = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True), ""
+    for token in token_bytes:
+        held += decoder.decode(token)
+        if stop and stop in held:
+            yield held[: held.index(stop)]
+            return
+        size = _kept(held, stop)
+        yield held[: len(held) - size]
+        held = held[len(held) - size :]
+    yield held + decoder.decode(b"", True)
 
 
 @EXERCISE.wrong("ignores what it can't decode", says="vanished")
