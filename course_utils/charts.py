@@ -16,13 +16,14 @@ COLOURS = (TEXT, "#a34700", LAST, "#1d6b35")
 def plot_bars(values: Mapping[str, float], *, title: str, unit: str = "", highlight: str | None = None) -> Figure:
     """One horizontal bar a name, in the given order; ``highlight`` names the one that is marked with a triangle.
 
-    ``unit`` stands behind each number; with ``"%"`` the values are shares of 1.
+    ``unit`` stands behind each number; with ``"%"`` the values are shares, and a bar from side to side is 1: two pictures
+    can be compared.
     """
     if not values:
         raise ValueError("there is nothing to draw: expected at least one value")
     if min(values.values()) < 0:
         raise ValueError(f"bars begin at 0, got {min(values.values())!r}")
-    most = max(values.values()) or 1.0
+    most = max(1.0 if unit == "%" else 0.0, *values.values()) or 1.0
     shown = {name: _number(value, unit) for name, value in values.items()}
     parts = []
     for index, (name, value) in enumerate(values.items()):

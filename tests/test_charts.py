@@ -22,6 +22,12 @@ def test_bars_are_as_long_as_their_values():
     assert lengths[0] == 2 * lengths[1] > lengths[2] == 0
 
 
+def test_bars_of_shares_are_as_long_in_every_picture():
+    (one,), (half, _) = ([float(node.get("width")) for node in nodes(plot_bars(shares, title="Next", unit="%"), "rect")[1:]]
+                         for shares in ({"sure": 1.0}, {"a": 0.5, "b": 0.5}))  # fmt: skip
+    assert half == one / 2
+
+
 def test_bars_are_named_numbered_and_read_out():
     figure = plot_bars(SHARES, title="Next", unit="%")
     assert {" the", "50.0 %", "<b>&", "0.0 %"} <= set(words(figure))

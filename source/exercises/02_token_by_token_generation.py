@@ -100,11 +100,12 @@ print("no choices, but", chunk.usage.prompt_tokens, "and", chunk.usage.completio
 # - `"choices"`: a list with a dict for each answer, in the order of their `index`. It has `"content"`, the text, `""` if there is
 #   none; `"tool_calls"`, a list with a dict of `"id"`, `"name"` and `"arguments"` for each call, in the order of their `index`; and
 #   `"finish_reason"`, `None` if the stream broke off before it came. The arguments are a text, put together and not read.
-# - `"usage"`: a dict of `"prompt_tokens"` and `"completion_tokens"`, or `None` if no chunk carries it.
+# - `"usage"`: a dict of `"prompt_tokens"` and `"completion_tokens"`, or `None` if no chunk carries it. Some services let several
+#   carry it, each all so far: the last one counts.
 #
-# A chunk may hold one choice, several or none, with any `index`. `content` and `tool_calls` of a delta may be `None`, and so may
-# the arguments of a fragment, and the finish reason, also in a chunk behind the one that has it. Of the fragments of a call only
-# the first has id and name.
+# `chunks` can be gone through once, like any stream. A chunk may hold one choice, several or none, with any `index`. `content` and
+# `tool_calls` of a delta may be `None`, and so may the arguments of a fragment, and the finish reason, also in a chunk behind the one
+# that has it. Of the fragments of a call only the first has id and name. Text, finish reason and usage may share a chunk.
 
 # %% exercise="2.3"
 def assemble(chunks):
