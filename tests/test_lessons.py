@@ -71,6 +71,9 @@ def test_the_model_of_lesson_2_is_as_large_as_it_says(lesson_2):
     numbers = sum(rows * columns for _, (rows, columns) in weights.shapes())
     assert "a million numbers" in lesson_2[0]
     assert 0.9e6 < numbers < 1.1e6
+    card = (Path(weights.__file__).parent / "MODEL_CARD.md").read_text("utf-8")
+    assert "a few thousand small dialogues" in lesson_2[0]
+    assert 2000 < int(stated(r"- ([\d,]+) short dialogues", card).replace(",", "")) < 5000
 
 
 def test_lesson_2_counts_the_tokens_it_speaks_of(lesson_2):

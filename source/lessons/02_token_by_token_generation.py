@@ -1,13 +1,14 @@
 # %% [markdown]
-# # Token by token
+# # Where does the next token come from?
 #
 # *20 minutes to read and try, 25 minutes of core exercises. Lesson 1 comes first.*
 #
-# Afterwards you can follow a text from prompt to next token, say what a model reads twice without a cache, tell chunks,
-# tokens, characters and bytes apart, and put a stream together again.
+# Afterwards you can follow a text from prompt to next token, say what a cache saves the model, tell chunks, tokens, characters
+# and bytes apart, and put a stream together again.
 
 # %% id="setup"
-from course_utils import Crank, CrankWidget, MockServer, Pace, play, plot_curves, predict, reveal
+from course_utils import Crank, CrankWidget, plot_curves, predict, reveal
+from course_utils import MockServer, Pace, play
 from course_utils.lm import generate, load, probabilities, tokenizer
 
 model, tokens = load(), tokenizer()
@@ -15,8 +16,9 @@ model, tokens = load(), tokenizer()
 # %% [markdown]
 # ## One turn of the crank
 #
-# `model` is a real language model, only tiny: a million numbers, learned from six novels by Jane Austen and a few hundred
-# small dialogues. It runs here, in this notebook. It can't read letters, so the text is cut into *tokens* first, and each token is a number, its *id*.
+# `model` is a real language model, only tiny: a million numbers, learned from six novels by Jane Austen and a few thousand
+# small dialogues. It runs here, in this notebook. It can't read letters, so the text is cut into *tokens* first, and each token
+# is a number, its *id*.
 
 # %% id="tokens"
 text = "She opened the letter and"
@@ -52,7 +54,7 @@ Crank(text).plot()
 
 # %% id="loop"
 crank = Crank(text)
-for _ in range(14):
+for _ in range(12):
     longer = crank.take()
     print(longer.text[len(crank.text):], end="|", flush=True)
     crank = longer
@@ -68,12 +70,15 @@ print(Crank(text).take(2).turn(10))
 # One token, another future. The model does not know its answer and type it slowly: there **is** no answer yet. So nobody knows
 # its length either, and a streamed response can't have a `Content-Length` header.
 #
-# Turn the crank yourself. Where does the text become nonsense, and could the bars have told you?
+# Turn the crank yourself, and take an unlikely token now and then. (A bar from side to side would be 100 %.) Where is the model
+# nearly sure, and where has it many ways to go on?
 
 # %% id="crank"
 CrankWidget(text)
 
 # %% [markdown]
+# Inside a word there is often one way on, and at the beginning of the next there are many. None of them is checked for sense.
+#
 # ## A hundred answers
 #
 # Always taking the likeliest is called *temperature 0*. Higher temperatures let less likely tokens through, and a *seed*
@@ -86,14 +91,17 @@ predict("2.b", ...)
 
 # %% id="runs"
 runs = {"0": (0, range(100)), "0.8": (0.8, range(100)), "0.8, one seed": (0.8, [7] * 100)}
+different = {}
 for name, (temperature, seeds) in runs.items():
-    different = {tokens.decode(generate(text, 12, temperature, seed=seed)) for seed in seeds}
-    print(f"temperature {name}: {len(different)} different")
-    if len(set(seeds)) > 1:
-        last = len(different)
-reveal("2.b", last, "texts")
+    texts = [generate(text, 12, temperature, seed=seed) for seed in seeds]
+    different[name] = len(set(map(tokens.decode, texts)))
+    print(f"temperature {name}: {different[name]} different")
+reveal("2.b", different["0.8"], "texts")
 
 # %% [markdown]
+# Here that holds to the last token. A service computes the answers of many people at once, rounds a little differently each
+# time, and promises less: at temperature 0, or with a seed, *mostly* the same.
+#
 # Does streaming change what is said? The mock serves this model too, under the name `austen`.
 
 # %% id="same-text"
@@ -107,8 +115,8 @@ streamed = ""
 for chunk in create(**request, stream=True):
     if chunk.choices and chunk.choices[0].delta.content:
         streamed += chunk.choices[0].delta.content
-print(whole)
-print("the same:", whole == streamed)
+        print(chunk.choices[0].delta.content, end="", flush=True)
+print("\nthe same as the whole one:", whole == streamed)
 
 # %% [markdown]
 # **Say it:** streaming changes *when* you get the tokens. Which ones you get is a matter of sampling.
@@ -117,13 +125,14 @@ print("the same:", whole == streamed)
 #
 # For each new token the model needs all that stands before it. Does it have to *read* it again?
 #
-# **Predict.** A prompt of 20 tokens, 50 new ones, and the whole text is read for each. How many tokens are read in all?
+# **Predict.** A prompt of 20 tokens, 50 new ones, and for each of these the whole text so far is read. About how many tokens are read
+# in all?
 
 # %% id="predict-work"
 predict("2.c", ...)
 
 # %% id="work"
-prompt = tokens.encode("It is a truth universally acknowledged, that a single man in possession")[:20]
+prompt = tokens.encode("It is a truth universally acknowledged, that a single man")[:20]
 work = {}
 for cache in (False, True):
     before = model.tokens_processed
@@ -133,22 +142,20 @@ for cache in (False, True):
 reveal("2.c", work[False], "tokens")
 
 # %% [markdown]
-# With the **KV cache** the model keeps what it computed for each token (its *keys* and *values*) and reads every token once.
-# The text is the same. Without it the work grows with the square of the length:
+# With the **KV cache** the model keeps what it computed for each token (its *keys* and *values*) and reads every token once,
+# but for the last: nobody asks what follows it. The text is the same. Without the cache the work grows with the square of
+# the length:
 
 # %% id="curve"
 curves = {"without cache": [], "with cache": []}
-for length in range(1, 201, 20):
-    for cache, name in ((False, "without cache"), (True, "with cache")):
-        before = model.tokens_processed
-        list(generate(prompt, length, cache=cache))
+for cache, name in ((False, "without cache"), (True, "with cache")):
+    before = model.tokens_processed
+    for length, id in enumerate(generate(prompt, 200, cache=cache), start=1):
         curves[name].append((length, model.tokens_processed - before))
 plot_curves(curves, title="Work for an answer", x="tokens in the answer", y="tokens read")
 
 # %% [markdown]
-# So an answer has two parts. In the *prefill* the prompt is read, all of it at once; that is what the first token waits for. In the
-# *decode* each step reads one token and makes the next; that is the even beat you saw in lesson 1. What does it cost in time,
-# on your machine?
+# What does it cost in time, on your machine?
 
 # %% id="time" tags=["live"]
 import time
@@ -161,6 +168,26 @@ for cache in (False, True):
     print(f"cache {cache!s:<6} {took / len(made) * 1000:.2f} ms a token")
 
 # %% [markdown]
+# So an answer has two parts. In the *prefill* the prompt is read; that is what the first token waits for. In the *decode* each step
+# reads one token and makes the next; that is the even beat you saw in lesson 1.
+#
+# Does a token of the prompt cost as much as one of the answer? The prompt is all there, so it can be read in one go. The answer can't:
+# each of its tokens has to be chosen before the next step can read it.
+
+# %% id="prefill" tags=["live"]
+long = tokens.encode("It is a truth universally acknowledged. " * 20)[:150]
+for name, parts in (("in one go", [long]), ("one by one", [[id] for id in long])):
+    cache = model.cache()
+    began = time.perf_counter()
+    for part in parts:
+        model.forward(part, cache)
+    took = time.perf_counter() - began
+    assert len(cache) == len(long)
+    print(f"{len(long)} tokens read {name}: {took * 1000:.1f} ms")
+
+# %% [markdown]
+# **Say it:** prefill reads in one go, decode goes step by step. So a long question costs less time than an answer of the same length.
+#
 # ## Chunk, token, character, byte
 #
 # A stream is made of *chunks*. Is a chunk a token? `pack=3` makes the mock send three tokens in one chunk, as
@@ -173,14 +200,16 @@ for name in ("mock-1", "mock-1;pack=3"):
     chunks = list(emoji.client().chat.completions.create(
         model=name, messages=question, stream=True, stream_options={"include_usage": True}
     ))
-    texts = [c.choices[0].delta.content for c in chunks if c.choices and c.choices[0].delta.content]
+    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
+    texts = [delta.content for delta in deltas if delta.content]
     said = "".join(texts)
     count = chunks[-1].usage.completion_tokens
     print(f"{len(texts):16}  {count:6}  {len(said):10}  {len(said.encode()):5}  {name}")
 
 # %% [markdown]
-# Four counts, four numbers. Count chunks, and a busy server looks slow although it sends as many tokens. Bytes and characters differ
-# wherever a letter needs more than one byte; cut in the middle of the 🎉 and you have half a character (exercise 2.4).
+# In the last line four counts are four numbers. Whoever takes chunks for tokens thinks that this server sends a third of what the
+# other sends. Bytes and characters differ wherever a letter needs more than one byte; cut in the middle of the 🎉 and you have
+# half a character (exercise 2.4).
 #
 # ## Anatomy of a stream
 #
@@ -208,7 +237,8 @@ for chunk in [*chunks[:3], *chunks[-2:]]:
 # %% id="responses"
 from collections import Counter
 
-events = list(client.responses.create(model="mock-1", input="What do you like?", stream=True))
+stream = client.responses.create(model="mock-1", input="What do you like?", stream=True)
+events = list(stream)
 for type, count in Counter(event.type for event in events).items():
     print(f"{count:3} x {type}")
 
@@ -229,23 +259,24 @@ print(events[-1].response.usage.output_tokens, "tokens,", events[-1].response.st
 # %% id="async"
 import asyncio
 
-async def ask(client, words):
-    messages = [{"role": "user", "content": words}]
-    stream = await client.chat.completions.create(model="mock-1;ttft=0.5", messages=messages, stream=True)
+async def ask(client, topic):
+    messages = [{"role": "user", "content": f"What do you like about {topic}?"}]
+    stream = await client.chat.completions.create(
+        model="austen", messages=messages, seed=7, max_completion_tokens=6, stream=True
+    )
     async for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
-            print(words, repr(chunk.choices[0].delta.content), flush=True)
-            if chunk.choices[0].delta.content.endswith("!"):
-                return
+            print(f"{topic:>6}:", chunk.choices[0].delta.content, flush=True)
 
 async def both():
     async with mock.async_client() as client:
-        await asyncio.gather(ask(client, "hello"), ask(client, "Hello?"))
+        await asyncio.gather(ask(client, "walks"), ask(client, "rain"))
 
 await play(both())
 
 # %% [markdown]
-# `async for` takes the place of `for`, and nothing else changes. (`play` lets the same cell run on the clock of the tests.)
+# `async for` takes the place of `for`, and `await` stands where something is waited for; the chunks are the same. Both answers ended
+# at their limit of six tokens. (`play` lets the same cell run on the clock of the tests.)
 #
 # ## Exercises
 #
