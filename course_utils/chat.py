@@ -23,7 +23,6 @@ from course_utils.api import (
 )
 from course_utils.dialect import Asked, Said
 from course_utils.frames import Late
-from course_utils.replies import logprob
 from course_utils.tools import Call, interleaved
 
 STREAM = api.EVENT_STREAM
@@ -47,11 +46,21 @@ def parse(raw: bytes) -> Asked:
         answers=number_of(body, "n", most=MOST_ANSWERS) or 1,
         stops=_stops(body.get("stop")),
         max_tokens=number_of(body, "max_completion_tokens", "max_tokens"),
-        logprobs=(number_of(body, "top_logprobs", least=0, most=20) or 0) if body.get("logprobs") is True else None,
+        logprobs=_alternatives(body),
         schema=schema_of(object_of(body, "response_format")),
         tools_answered=messages[-1].get("role") == "tool",
         body=body,
     )
+
+
+def _alternatives(body: dict[str, Any]) -> int | None:
+    """How many tokens are wanted beside each, with their probabilities; None where no probabilities are wanted."""
+    wanted, others = body.get("logprobs"), number_of(body, "top_logprobs", least=0, most=20)
+    if wanted is not None and not isinstance(wanted, bool):
+        raise ApiError(400, f"'logprobs' must be true or false, got {wanted!r}", param="logprobs")
+    if others and not wanted:
+        raise ApiError(400, "'top_logprobs' goes with 'logprobs': true only", param="top_logprobs")
+    return (others or 0) if wanted else None
 
 
 def _stops(stop: Any) -> tuple[str, ...]:
@@ -99,11 +108,12 @@ def _first(said: Said) -> dict[str, Any]:
     return {"role": "assistant", "content": "", "refusal": None}
 
 
-def _logprobs(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, Any] | None:
-    if request.logprobs is None or said.calls:
-        return None
-    likely = [logprob(piece, request.logprobs) for piece in pieces]
-    return {"content": None, "refusal": likely} if said.refusal else {"content": likely, "refusal": None}
+def _logprobs(request: Asked, said: Said) -> list[dict[str, Any]] | None:
+    return None if request.logprobs is None or said.calls else said.logprobs(request.logprobs)
+
+
+def _likely(said: Said, some: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"content": None, "refusal": some} if said.refusal else {"content": some, "refusal": None}
 
 
 def frames(request: Asked, said: Said, times: Sequence[float], opened: float) -> Late:
@@ -116,12 +126,14 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     kind, calls = "refusal" if said.refusal else "content", list(interleaved(said.calls))
     head, first = f'data: {dumps(_head(request, said, "chat.completion.chunk"))[:-1]},"choices":[', dumps(_first(said))
     no_usage = ',"usage":null' if request.include_usage else ""
+    logprobs = _logprobs(request, said)
 
     def data(number: int) -> bytes:
         step, index = divmod(number, answers)
         if 0 < step <= count and not calls:
             text = said.pieces[step - 1]
-            return chunk(index, f'{{"{kind}":{dumps(text)}}}', text)
+            likely = "null" if logprobs is None else dumps(_likely(said, [logprobs[step - 1]]))
+            return chunk(index, f'{{"{kind}":{dumps(text)}}}', text, likely=likely)
         if 0 < step <= count:
             call, text = calls[step - 1]
             piece = f'{{"index":{call.index},"function":{{"arguments":{dumps(text)}}}}}'
@@ -130,8 +142,7 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
             return chunk(index, "{}" if step else first, end=dumps(_finish_reason(said)) if step else "null")
         return ends[number - answers * (count + 2)]
 
-    def chunk(index: int, delta: str, text: str = "", end: str = "null") -> bytes:
-        likely = dumps(_logprobs(request, said, [text])) if text and request.logprobs is not None else "null"
+    def chunk(index: int, delta: str, text: str = "", end: str = "null", likely: str = "null") -> bytes:
         choice = f'{{"index":{index},"delta":{delta},"logprobs":{likely},"finish_reason":{end}}}'
         return event(f"{choice}]{no_usage}", text)
 
@@ -154,7 +165,8 @@ PADDED = 11
 def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
     message: dict[str, Any] = {"role": "assistant"} | _message(said) | {"annotations": []}
-    likely, end = _logprobs(request, said, said.pieces), _finish_reason(said)
+    logprobs, end = _logprobs(request, said), _finish_reason(said)
+    likely = None if logprobs is None else _likely(said, logprobs)
     choices = [
         {"index": index, "message": message, "logprobs": likely, "finish_reason": end}
         for index in range(request.answers)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from course_utils.api import ApiError
 from course_utils.frames import Frames
-from course_utils.replies import tokens
+from course_utils.replies import logprob, tokens
 from course_utils.tools import Call
 
 
@@ -58,7 +58,7 @@ class Said:
     ``cut_by`` is None for a complete answer, else ``"max_tokens"``, ``"content_filter"`` or ``"failure"``. A request for
     several answers gets this one so often; a scripted model always says the same. With ``calls`` the tokens are
     arguments. ``reasoning`` tokens come before all others and are never shown. ``stopped_by`` is the stop text before
-    which the answer ended, if it did.
+    which the answer ended, if it did. ``likely`` is how likely each piece was, where a model has found that out.
     """
 
     id: str
@@ -71,11 +71,16 @@ class Said:
     prompt_tokens: int = 0
     cached: int = 0
     sizes: tuple[int, ...] = ()
+    likely: tuple[dict[str, Any], ...] = ()
 
     @property
     def count(self) -> int:
         """Tokens generated for one answer."""
         return self.reasoning + (sum(self.sizes) or len(self.pieces))
+
+    def logprobs(self, alternatives: int) -> list[dict[str, Any]]:
+        """How likely each piece was; a script has no probabilities, so those of its tokens are made from the tokens."""
+        return list(self.likely) or [logprob(piece, alternatives) for piece in self.pieces]
 
     def packed(self, size: int) -> Said:
         """The same text in pieces of ``size`` tokens each; ``sizes`` says how many there are in each."""

@@ -330,6 +330,7 @@ class Engine:
                 pieces=spoken.pieces,
                 cut_by=None if spoken.complete else limited,
                 stopped_by=spoken.stopped_by,
+                likely=spoken.likely,
                 refusal=asked.refusal,
                 reasoning=reasoning,
                 prompt_tokens=read,

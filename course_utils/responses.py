@@ -6,6 +6,7 @@ The order of the events is that of recorded answers of the real service (2026).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from course_utils import api, sse
@@ -23,7 +24,6 @@ from course_utils.api import (
 )
 from course_utils.dialect import Asked, Said
 from course_utils.frames import Frame
-from course_utils.replies import logprob
 from course_utils.tools import Call
 
 STREAM = api.EVENT_STREAM
@@ -119,14 +119,15 @@ def _told(request: Asked, said: Said, times: Sequence[float], opened: float) -> 
     text, place = "".join(said.pieces), _place(said)
     part = {"item_id": f"msg_{said.id}", "output_index": place, "content_index": 0}
     schedule: Schedule = [(first, 0, _item_event("added", place, _item(request, said, "in_progress", [])))]
-    empty = _part(request, said, ())
+    empty = _part(request, replace(said, pieces=(), likely=()))
     schedule.append((first, 0, {"type": "response.content_part.added"} | part | {"part": empty}))
-    for at, piece in zip(times, said.pieces, strict=True):
+    likely = _likely(request, said)
+    for number, (at, piece) in enumerate(zip(times, said.pieces, strict=True)):
         delta = {"type": f"response.{kind}.delta"} | part | {"delta": piece}
-        schedule.append((at, 1, delta if said.refusal else delta | {"logprobs": _likely(request, [piece])}))
+        schedule.append((at, 1, delta if said.refusal else delta | {"logprobs": likely[number : number + 1]}))
     last = {"type": f"response.{kind}.done"} | part | {full: text}
-    schedule.append((done, 0, last if said.refusal else last | {"logprobs": _likely(request, said.pieces)}))
-    whole_part = _part(request, said, said.pieces)
+    schedule.append((done, 0, last if said.refusal else last | {"logprobs": likely}))
+    whole_part = _part(request, said)
     schedule.append((done, 0, {"type": "response.content_part.done"} | part | {"part": whole_part}))
     item = _item(request, said, _item_status(said), [whole_part])
     return [*schedule, (done, 0, _item_event("done", place, item))]
@@ -189,15 +190,15 @@ def _thought(said: Said, status: str) -> dict[str, Any]:
     return {"id": f"rs_{said.id}", "type": "reasoning", "summary": [], "status": status}
 
 
-def _likely(request: Asked, pieces: Sequence[str]) -> list[dict[str, Any]]:
-    return [] if request.logprobs is None else [logprob(piece, request.logprobs) for piece in pieces]
+def _likely(request: Asked, said: Said) -> list[dict[str, Any]]:
+    return [] if request.logprobs is None else said.logprobs(request.logprobs)
 
 
-def _part(request: Asked, said: Said, pieces: Sequence[str]) -> dict[str, Any]:
-    text = "".join(pieces)
+def _part(request: Asked, said: Said) -> dict[str, Any]:
+    text = "".join(said.pieces)
     if said.refusal:
         return {"type": "refusal", "refusal": text}
-    return {"type": "output_text", "annotations": [], "logprobs": _likely(request, pieces), "text": text}
+    return {"type": "output_text", "annotations": [], "logprobs": _likely(request, said), "text": text}
 
 
 def _item(request: Asked, said: Said, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
@@ -211,7 +212,7 @@ def _output(request: Asked, said: Said) -> list[dict[str, Any]]:
         return output + [_call_item(call, call.arguments, _call_status(said, call)) for call in said.calls]
     if said.reasoning and not said.pieces:
         return output
-    return [*output, _item(request, said, _item_status(said), [_part(request, said, said.pieces)])]
+    return [*output, _item(request, said, _item_status(said), [_part(request, said)])]
 
 
 def status_of(said: Said) -> str:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from course_utils.dialect import Asked
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a voice says: one piece a token, how many tokens it read, whether it came to an end, and at which stop text."""
+    """What a voice says: one piece a token, how many tokens it read, whether it came to an end, and at which stop text.
+
+    ``likely`` has an entry a piece where probabilities were asked for, in the shape that both dialects use.
+    """
 
     pieces: tuple[str, ...]
     prompt_tokens: int
     complete: bool = True
     stopped_by: str | None = None
+    likely: tuple[dict[str, Any], ...] = ()
 
 
 Voice = Callable[[Asked, int | None, str], Spoken]

@@ -322,6 +322,8 @@ def test_an_error_in_the_middle_of_a_whole_answer_is_a_500_at_the_same_moment(op
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}, "needs a 'schema'"),
         ({"response_format": {"type": "xml"}}, "got 'xml'"),
         ({"logprobs": True, "top_logprobs": 21}, "20 at most"),
+        ({"top_logprobs": 3}, "goes with 'logprobs': true only"),
+        ({"logprobs": 3}, "must be true or false, got 3"),
         ({"model": "m" * 1001}, "1000 letters at most, got 1001"),
     ],
 )

@@ -1,6 +1,7 @@
 """Models that find their own words: the mock speaks with the voice of the tiny language model."""
 
 import json
+import math
 
 import openai
 import pytest
@@ -99,8 +100,7 @@ def test_it_is_in_the_list_of_models():
         ({"temperature": 3}, "'temperature' must be a number from 0 to 2, got 3"),
         ({"temperature": "warm"}, "'temperature' must be a number from 0 to 2, got 'warm'"),
         ({"top_p": 2}, "'top_p'"),
-        ({"n": 2}, "one answer"),
-        ({"logprobs": True}, "no 'logprobs'"),
+        ({"n": 2}, "'austen' gives one answer, and 'n' asks for 2"),
         ({"content": "tea " * 300}, "maximum context length is 256 tokens"),
     ],
 )
@@ -108,6 +108,56 @@ def test_what_it_cannot_do_is_a_400(changes, words):
     answer = ask(**changes)
     assert answer.status == 400
     assert words in json.loads(answer.frames[0].data)["error"]["message"]
+
+
+def asked_of_the_sdk(stream: bool, **options) -> list:
+    """The answers' logprobs, one a token, as the real client reads them, strict about types."""
+    options = {"model": "austen", "temperature": 0, "logprobs": True, "stream": stream} | options
+    question = [{"role": "user", "content": "What is tea?"}]
+    with MockServer(clock=VirtualClock()).client(_strict_response_validation=True) as client:
+        answer = client.chat.completions.create(messages=question, **options)
+        every = [choice for chunk in (answer if stream else [answer]) for choice in chunk.choices]
+    return [one for choice in every if choice.logprobs for one in choice.logprobs.content]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_probabilities_are_the_models_own(stream):
+    ids = greedy()
+    came = asked_of_the_sdk(stream, top_logprobs=5)
+    assert [bytes(one.bytes) for one in came] == [lm.tokenizer().token_bytes(id) for id in ids]
+    for place, (one, id) in enumerate(zip(came, ids, strict=True)):
+        shares = lm.probabilities(lm.load().forward([*TEA, *ids[:place]])[-1])
+        best = [shares[other] for other in lm.ranking(shares, 5)]
+        assert math.exp(one.logprob) == pytest.approx(shares[id], abs=1e-4)
+        assert [math.exp(top.logprob) for top in one.top_logprobs] == pytest.approx(best, abs=1e-4)
+        assert one.top_logprobs[0].token == one.token  # temperature 0 takes the likeliest
+
+
+def test_a_token_that_was_drawn_need_not_be_the_likeliest_and_temperature_changes_no_probability():
+    drawn = asked_of_the_sdk(False, temperature=2, seed=1, top_logprobs=1)
+    assert any(one.logprob < one.top_logprobs[0].logprob for one in drawn)
+    assert drawn[0].top_logprobs[0].logprob == asked_of_the_sdk(False, top_logprobs=1)[0].logprob
+
+
+def test_the_end_of_an_answer_is_a_token_with_a_name_and_no_bytes():
+    (row,) = voice.logprobs([*TEA, *greedy()], [lm.tokenizer().end], 1)
+    assert (row["token"], row["bytes"]) == ("<|end|>", [])
+    assert row["top_logprobs"][0]["token"] == "<|end|>"
+
+
+def test_probabilities_end_where_a_stop_text_ends_the_answer():
+    assert len(asked_of_the_sdk(True, stop=[text(greedy())[7:12]])) < len(greedy()) / 2
+    assert asked_of_the_sdk(True, stop=[text(greedy())[:1]]) == []
+
+
+def test_the_responses_api_has_the_same_probabilities():
+    asked = {"model": "austen", "temperature": 0, "input": "What is tea?", "include": ["message.output_text.logprobs"]}
+    with MockServer(clock=VirtualClock()).client(_strict_response_validation=True) as client:
+        whole = client.responses.create(**asked, top_logprobs=2).output[0].content[0].logprobs
+        events = list(client.responses.create(**asked, top_logprobs=2, stream=True))
+    deltas = [one for event in events if event.type == "response.output_text.delta" for one in event.logprobs]
+    chat = [(one.token, one.logprob) for one in asked_of_the_sdk(False, top_logprobs=2)]
+    assert [(one.token, one.logprob) for one in whole] == [(one.token, one.logprob) for one in deltas] == chat
 
 
 def test_a_character_of_several_tokens_is_one_piece_and_the_pieces_are_as_many_as_tokens():

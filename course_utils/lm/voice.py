@@ -7,12 +7,14 @@ all of it; so pieces are always valid text, and there are as many as tokens.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from course_utils import lm
 from course_utils.api import ApiError
 from course_utils.dialect import Asked
+from course_utils.lm.bpe import MARKS
 from course_utils.voices import Spoken
 
 TEMPERATURE, TOP_K = 0.7, 40
@@ -25,10 +27,9 @@ def speak(request: Asked, limit: int | None, seed: str) -> Spoken:
     At most ``limit`` tokens; at a stop text the answer ends before it. A question that fills the context is refused, as
     services do.
     """
-    if request.logprobs is not None or request.answers > 1:
-        raise ApiError(
-            400, "'austen' gives one answer, and no 'logprobs': course_utils.lm has all of its probabilities"
-        )
+    if request.answers > 1:
+        why = f"'austen' gives one answer, and 'n' asks for {request.answers}: ask again, with another 'seed' if any"
+        raise ApiError(400, why, param="n")
     ids = lm.tokenizer().chat(request.prompt)
     if len(ids) >= lm.CONTEXT:
         raise ApiError(
@@ -51,17 +52,50 @@ def speak(request: Asked, limit: int | None, seed: str) -> Spoken:
     )
     tokens = _Tokens(making)
     pieces, stop = until(request.stops, whole_characters(map(lm.tokenizer().token_bytes, tokens)))
-    return Spoken(pieces, len(ids), complete=tokens.ended == "stop" or stop is not None, stopped_by=stop)
+    ended = tokens.ended == "stop" or stop is not None
+    likely = [] if request.logprobs is None else logprobs(ids, tokens.made[: len(pieces)], request.logprobs)
+    return Spoken(pieces, len(ids), complete=ended, stopped_by=stop, likely=tuple(likely))
 
 
 class _Tokens:
     """A generator's ids, and why it ended."""
 
-    def __init__(self, making: Any) -> None:
-        self._making, self.ended = making, ""
+    def __init__(self, making: Generator[int, None, str]) -> None:
+        self._making, self.made, self.ended = making, list[int](), ""
 
     def __iter__(self) -> Iterator[int]:
-        self.ended = yield from self._making
+        try:
+            while True:
+                self.made.append(next(self._making))
+                yield self.made[-1]
+        except StopIteration as end:
+            self.ended = end.value
+
+
+def logprobs(prompt: list[int], made: list[int], alternatives: int) -> list[dict[str, Any]]:
+    """The natural logarithm of the probability of each token that was made, and of the likeliest ``alternatives`` there.
+
+    They are those of the model itself, before temperature, top_k and top_p. Everything is read again for it, in one go.
+    """
+    if not made:
+        return []
+    rows = lm.load().forward([*prompt, *made[:-1]])[len(prompt) - 1 :]
+    return [_likely(list(map(float, row)), id, alternatives) for row, id in zip(rows, made, strict=True)]
+
+
+def _likely(row: list[float], id: int, alternatives: int) -> dict[str, Any]:
+    top = max(row)
+    whole = top + math.log(sum(math.exp(logit - top) for logit in row))
+    best = [_named(other, row[other] - whole) for other in lm.ranking(row, alternatives)]
+    return _named(id, row[id] - whole) | {"top_logprobs": best}
+
+
+def _named(id: int, logprob: float) -> dict[str, Any]:
+    """A token by its text, which may be half a character, and by its bytes. A mark has a name and no bytes."""
+    tokens = lm.tokenizer()
+    data = tokens.token_bytes(id)
+    name = data.decode(errors="replace") or MARKS[id - tokens.ask]
+    return {"token": name, "logprob": round(logprob, 6), "bytes": list(data)}
 
 
 def whole_characters(parts: Iterable[bytes]) -> Iterator[str]:
