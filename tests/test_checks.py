@@ -9,6 +9,7 @@ import pytest
 from course_utils import lm, tapes, work
 from course_utils.checks import ex_2_2, ex_2_4, exercises, vocabulary
 from course_utils.checks.exercise import Exercise
+from course_utils.checks.prepared import prepared
 from course_utils.checks.subject import NoAnswer, Subject, plain
 from course_utils.checks.vocabulary import check, hint, predict, progress, reset, reveal, solution
 
@@ -415,3 +416,18 @@ def test_answers_written_with_numpy_pass():
 def test_a_part_that_bytes_show_to_be_safe_may_come_early_in_2_4():
     play = ex_2_4._Play([b"a!\xc3", b"\xa9"], "!!")
     assert (play.safe(1), play.at_most(1)) == ("a", "a!")
+
+
+def test_prepared_questions_are_made_once_a_seed_and_no_answer_can_change_them():
+    made = []
+
+    @prepared
+    def questions(draw):
+        made.append(draw.random())
+        yield [made[-1]]
+
+    for question in questions(random.Random(1)):
+        question.append("changed")
+    assert list(questions(random.Random(1))) == [[made[0]]]
+    assert list(questions(random.Random(2))) == [[made[1]]] != [[made[0]]]
+    assert len(made) == 2

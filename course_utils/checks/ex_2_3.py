@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.prepared import prepared
 from course_utils.checks.subject import NoAnswer, Raised, Subject
 from course_utils.clock import VirtualClock
 from course_utils.mock import MockServer
@@ -22,19 +23,6 @@ Whole = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Case:
-    """Chunks, and what they make together."""
-
-    what: str
-    chunks: list[Any]
-    whole: Whole
-
-    @property
-    def given(self) -> str:
-        return f"{len(self.chunks)} chunks: {self.what}"
-
-
-@dataclass(frozen=True)
 class _Means:
     """What an error of these kinds means in a case."""
 
@@ -45,79 +33,100 @@ class _Means:
 NOTHING = _Means((), "")
 
 
+@dataclass(frozen=True)
+class _Case:
+    """Chunks, and what they make together.
+
+    ``raised`` is what an error of the answer means here, ``wrong`` any other fault, if it tells more.
+    """
+
+    what: str
+    chunks: list[Any]
+    whole: Whole
+    raised: _Means = NOTHING
+    wrong: str = ""
+
+    @property
+    def given(self) -> str:
+        return f"{len(self.chunks)} chunks: {self.what}"
+
+
 def check(answer: Subject, draw: Random) -> None:
+    for case in _cases(draw):
+        _judge(answer, case)
+
+
+@prepared
+def _cases(draw: Random) -> Iterator[_Case]:
     with MockServer(lambda prompt: prompt, clock=VirtualClock()).client() as client:
         make = _Maker(client.chat.completions.create, draw)
-        _one_text(answer, make)
-        _several(answer, make)
-        _real_life(answer, make)
+        yield from _one_text(make)
+        yield from _several(make)
+        yield from _real_life(make)
+        yield from _other_services(make)
         for _ in range(8):
-            _judge(answer, make.drawn())
+            yield make.drawn()
 
 
-def _one_text(answer: Subject, make: _Maker) -> None:
+def _one_text(make: _Maker) -> Iterator[_Case]:
     text = make.text("Tomorrow it will rain.")
-    _judge(answer, _cut(text, 3))
+    yield _cut(text, 3)
     none = "The content of a delta may be None, as in the chunk with the finish reason. None is no text."
-    _judge(answer, _alone("a text, and its finish reason in the last chunk", text), _Means(("TypeError",), none))
+    yield _alone("a text, and its finish reason in the last chunk", text, raised=_Means(("TypeError",), none))
     why = "One chunk has no choices. Which one, and why? It carries the usage and comes last, if it was asked for."
     usage = _Means(("IndexError",), why)
-    _judge(answer, _alone("a text, and behind it a chunk with the usage", text, usage=True), usage)
+    yield _alone("a text, and behind it a chunk with the usage", text, usage=True, raised=usage)
 
 
-def _several(answer: Subject, make: _Maker) -> None:
+def _several(make: _Maker) -> Iterator[_Case]:
     text, other = make.text("Tomorrow it will rain."), make.text("Take an umbrella, please!")
-    _judge(answer, make.merged("two answers (n=2), token by token in turn", [text, other], turns=True))
-    _judge(answer, _alone("one tool call, its arguments in fragments", make.calls(1)), NO_JSON)
-    _judge(answer, _alone("two tool calls, their fragments in turn", make.calls(2)), NO_JSON)
+    yield make.merged("two answers (n=2), token by token in turn", [text, other], turns=True)
+    yield _alone("one tool call, its arguments in fragments", make.calls(1), raised=NO_JSON)
+    yield _alone("two tool calls, their fragments in turn", make.calls(2), raised=NO_JSON)
     three = [make.calls(2), other, make.calls(1)]
-    _judge(answer, make.merged("three answers, a text between tool calls", three), NO_JSON)
-    _judge(answer, make.merged("two answers, and that with index 1 comes first", [text, other], backwards=True))
-    _judge(answer, _alone("two tool calls, and that with index 1 comes first", make.calls(2, backwards=True)))
+    yield replace(make.merged("three answers, a text between tool calls", three), raised=NO_JSON)
+    yield make.merged("two answers, and that with index 1 comes first", [text, other], backwards=True)
+    yield _alone("two tool calls, and that with index 1 comes first", make.calls(2, backwards=True))
     bundled = "A chunk may hold pieces of several choices. Go through all of them."
     case = _bundled(make.merged("two answers, and chunks with a choice of each", [text, other], turns=True))
-    _judge(answer, case, wrong=bundled)
+    yield replace(case, wrong=bundled)
 
 
-def _real_life(answer: Subject, make: _Maker) -> None:
+def _real_life(make: _Maker) -> Iterator[_Case]:
     """What services do and the mock does not."""
     text, calls = make.text("Tomorrow it will rain.", most=2), make.calls(2)
-    _judge(answer, _alone("a text that ends for its length", text, usage=True))
+    yield _alone("a text that ends for its length", text, usage=True)
     silent = [_changed(chunk, finish_reason=None, delta={"content": None}) for chunk in text.chunks[-1:]]
     late = replace(text, chunks=[*text.chunks, *silent])
-    _judge(answer, _alone("a text, its finish reason, and a chunk that says nothing", late))
+    yield _alone("a text, its finish reason, and a chunk that says nothing", late)
     begun = [_no_arguments(call) for call in calls.chunks[0].choices[0].delta.tool_calls]
     first = _changed(calls.chunks[0], delta={"tool_calls": begun})
     none = "The arguments of a fragment may be None, as in the first one of a call here. None is no text."
     case = _alone("two tool calls that begin without arguments", replace(calls, chunks=[first, *calls.chunks[1:]]))
-    _judge(answer, case, _Means(("TypeError",), none))
-    _other_services(answer, make)
+    yield replace(case, raised=_Means(("TypeError",), none))
 
 
-def _other_services(answer: Subject, make: _Maker) -> None:
+def _other_services(make: _Maker) -> Iterator[_Case]:
     """Streams of the same format with the same things in other places."""
     text = make.text(" Rain,\n\ntomorrow. \n")
-    _judge(answer, _alone("a text that begins and ends with white space", text))
+    yield _alone("a text that begins and ends with white space", text)
     notice = text.last.model_copy(update={"usage": None})
     whole = _alone("a text, and in front of it a chunk without choices and without usage", text, usage=True)
     none = "A chunk without choices need not carry the usage: here one opens the stream, with neither."
     kinds = ("AttributeError", "IndexError", "TypeError")
-    _judge(answer, replace(whole, chunks=[notice, *whole.chunks]), _Means(kinds, none))
+    yield replace(whole, chunks=[notice, *whole.chunks], raised=_Means(kinds, none))
     *chunks, piece, _ = text.chunks
     last = _changed(piece, finish_reason="stop").model_copy(update={"usage": text.last.usage})
     together = replace(whole, what="a text; its last chunk has text, finish reason and usage", chunks=[*chunks, last])
-    _judge(answer, together)
+    yield together
     early = text.last.usage.model_copy(update={"completion_tokens": 1})
     counted = [chunk.model_copy(update={"usage": early}) for chunk in chunks]
     what = "a text, the usage so far in each chunk, and behind them a chunk with nothing"
-    _judge(answer, replace(together, what=what, chunks=[*counted, last, notice]))
+    yield replace(together, what=what, chunks=[*counted, last, notice])
     later = [_changed(chunk, index=1) for chunk in text.chunks]
-    _judge(
-        answer,
-        replace(_cut(text, 3), what="the answer with index 1 began, and the stream breaks off", chunks=later[:3]),
-    )
+    yield replace(_cut(text, 3), what="the answer with index 1 began, and the stream breaks off", chunks=later[:3])
     calls = make.calls(1)
-    _judge(answer, _alone("one tool call, with index 1", replace(calls, chunks=list(map(_second, calls.chunks)))))
+    yield _alone("one tool call, with index 1", replace(calls, chunks=list(map(_second, calls.chunks))))
 
 
 NO_JSON = _Means(
@@ -229,8 +238,8 @@ def _case(what: str, chunks: list[Any], answers: list[_Answer], usage: bool) -> 
     return _Case(what, [*chunks, last], whole | {"usage": counted})
 
 
-def _alone(what: str, answer: _Answer, usage: bool = False) -> _Case:
-    return _case(what, answer.chunks, [answer], usage)
+def _alone(what: str, answer: _Answer, usage: bool = False, raised: _Means = NOTHING) -> _Case:
+    return replace(_case(what, answer.chunks, [answer], usage), raised=raised)
 
 
 def _cut(answer: _Answer, count: int) -> _Case:
@@ -253,15 +262,14 @@ def _bundled(case: _Case) -> _Case:
 # -------------------------------------------------------------------------------------------------------- the verdict
 
 
-def _judge(answer: Subject, case: _Case, raised: _Means = NOTHING, wrong: str = "") -> None:
-    """One case; ``raised`` is what an error of the answer means there, ``wrong`` any other fault, if it tells more."""
+def _judge(answer: Subject, case: _Case) -> None:
     try:
         got = answer.call(iter(case.chunks))
     except Raised as error:
-        if error.kind not in raised.kinds:
+        if error.kind not in case.raised.kinds:
             error.given = case.given
             raise
-        raise NotYet(raised.why, given=case.given, got=Words(error), expected=case.whole) from None
+        raise NotYet(case.raised.why, given=case.given, got=Words(error), expected=case.whole) from None
     except NoAnswer as error:
         if error.reason != "not_plain":
             raise
@@ -269,7 +277,7 @@ def _judge(answer: Subject, case: _Case, raised: _Means = NOTHING, wrong: str = 
         raise NotYet(why, given=case.given, expected=case.whole) from None
     why = _trouble(got, case)
     if why:
-        raise NotYet(wrong or why, given=case.given, got=got, expected=case.whole)
+        raise NotYet(case.wrong or why, given=case.given, got=got, expected=case.whole)
 
 
 def _trouble(got: Any, case: _Case) -> str:
