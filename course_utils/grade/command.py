@@ -15,7 +15,6 @@ from pathlib import Path
 
 from course_utils.grade import batch, handed_in, page, report, sandbox
 from course_utils.grade.handed_in import NotHandedIn
-from course_utils.grade.inside import confine
 from course_utils.grade.marking import Patience
 
 WEAK = {
@@ -93,7 +92,7 @@ def _run(options: argparse.Namespace) -> int:
         submissions,
         wanted,
         level=level,
-        layers=_layers(level),
+        layers=sandbox.layers(level),
         seed=options.seed or secrets.token_hex(8),
         jobs=options.jobs,
         patience=Patience(*(getattr(Patience(), field.name) * options.patience for field in fields(Patience))),
@@ -114,13 +113,6 @@ def _level(wanted: str | None) -> str:
     if why := sandbox.works(wanted):
         raise NotHandedIn(f"isolation {wanted!r} can't be had on this machine: {why}")
     return wanted
-
-
-def _layers(level: str) -> list[str]:
-    if level == sandbox.NONE:
-        return []
-    root = os.geteuid() == 0
-    return confine.layers(level, sandbox.FIRST_UID if root else None)
 
 
 def _progress(total: int) -> Callable[[], None]:

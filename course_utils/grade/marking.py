@@ -32,7 +32,7 @@ from course_utils.checks.verdict import Verdict
 from course_utils.grade import notebook
 from course_utils.grade.notebook import Cell, Notebook, Unreadable
 from course_utils.grade.remote import Line, RemoteSubject
-from course_utils.grade.sandbox import Process, Sandbox
+from course_utils.grade.sandbox import Process, Sandbox, on_one_processor
 
 REFUSED = ("not_yet", "raised")
 
@@ -78,7 +78,8 @@ def mark(
             one.id: Verdict(one.id, "not_attempted", f"Nothing to check. {unreadable}") for one in exercises
         }
     else:
-        _Marking(read, exercises, sandbox, patience or Patience(), seed, marks).mark()
+        with on_one_processor():
+            _Marking(read, exercises, sandbox, patience or Patience(), seed, marks).mark()
     marks.seconds = time.perf_counter() - begin
     return marks
 

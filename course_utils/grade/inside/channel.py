@@ -10,19 +10,19 @@ is `Garbled`. The learner's process has the same code without a hurry.
 
 from __future__ import annotations
 
-import functools
 import json
 import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 LONGEST = 8_000_000
 """Bytes in one line. Right answers need a few thousand."""
 
 Message = dict[str, Any]
-T = TypeVar("T")
 
 
 class Garbled(Exception):
@@ -45,18 +45,18 @@ def _whole(digits: str) -> int:
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder(parse_int=_whole).decode
-_monotonic = time.monotonic
 
 
 class Lines:
-    """Messages over a socket, one a line. ``until`` is a moment of ``time.monotonic``, held to within a ``TICK``."""
-
-    TICK = 0.1
+    """Messages over a socket, one a line. ``until`` is a moment of ``time.monotonic``, held to within a `TICK`."""
 
     def __init__(self, line: socket.socket, *, patient: bool = False) -> None:
-        line.settimeout(None if patient else self.TICK)
         self._line = line
-        self._ahead = bytearray()
+        if patient:
+            line.settimeout(None)
+        else:
+            _wake_every(line, TICK)
+        self._ahead = b""
 
     def send(self, message: Message, until: float | None = None) -> None:
         data = _encode(message).encode("ascii") + b"\n"
@@ -64,37 +64,62 @@ class Lines:
             raise ValueError(f"a message of {len(data)} bytes; the most is {LONGEST}")
         left = memoryview(data)
         while left:
-            left = left[self._try(functools.partial(self._line.send, left), until) :]
-
-    def receive(self, until: float | None = None) -> Message:
-        """The next message."""
-        end = self._ahead.find(b"\n")
-        while end < 0:
-            if len(self._ahead) > LONGEST:
-                raise Garbled("a line that does not end")
-            searched = len(self._ahead)
-            more = self._try(lambda: self._line.recv(1 << 16), until)
-            if not more:
-                raise Gone
-            self._ahead += more
-            end = self._ahead.find(b"\n", searched)
-        line = bytes(self._ahead[:end])
-        del self._ahead[: end + 1]
-        return _message(line)
-
-    def _try(self, step: Callable[[], T], until: float | None) -> T:
-        while True:
-            if until is not None and _monotonic() > until:
-                raise Late
             try:
-                return step()
-            except TimeoutError:
-                continue
+                left = left[self._line.send(left) :]
+            except (TimeoutError, BlockingIOError):
+                _still(until)
             except OSError:
                 raise Gone from None
 
+    def receive(self, until: float | None = None) -> Message:
+        """The next message."""
+        line, newline, rest = self._ahead.partition(b"\n")
+        if newline:
+            self._ahead = rest
+            return _message(line)
+        pieces, size = [self._ahead], len(self._ahead)
+        while True:
+            try:
+                data = self._line.recv(1 << 16)
+            except (TimeoutError, BlockingIOError):
+                _still(until)
+                continue
+            except OSError:
+                raise Gone from None
+            if not data:
+                raise Gone
+            line, newline, rest = data.partition(b"\n")
+            pieces.append(line)
+            if newline:
+                self._ahead = rest
+                return _message(b"".join(pieces))
+            size += len(line)
+            if size > LONGEST:
+                raise Garbled("a line that does not end")
+            _still(until)
+
     def close(self) -> None:
         self._line.close()
+
+
+TICK = 0.1
+"""Seconds after which somebody who waits looks at the time."""
+
+
+def _wake_every(line: socket.socket, seconds: float) -> None:
+    """Let calls on a socket give up after a while; where the system itself can do that, no call costs more for it."""
+    if sys.platform == "linux":
+        line.settimeout(None)
+        duration = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            line.setsockopt(socket.SOL_SOCKET, option, duration)
+    else:
+        line.settimeout(seconds)
+
+
+def _still(until: float | None) -> None:
+    if until is not None and time.monotonic() > until:
+        raise Late
 
 
 def _message(line: bytes) -> Message:
