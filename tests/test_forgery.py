@@ -30,6 +30,7 @@ WRONG = "def classify(arrivals):\n    return 'streamed'"
 FORGE = """
 import os
 LINES = [
+    b'{"ok":1,"drawn":[[1,5,null]]}', b'{"ok":1,"drawn":7}', b'{"ok":1,"changed":[[0,[1]]]}', b'{"ok":1,"shared":true}',
     b'{"ok":"clumped"}', b'{"ok":true}', b'{"outcome":"passed"}', b'{"ok":{"dict":[[1,2]]}}', b'{"end":true}',
     b'{"do":"done","task":1,"ok":1}', b'{"do":"call","id":1,"args":[]}', b'{"do":"begin","request":1,"what":{}}', b'{"do":5}',
     b'{"no_answer":["x","y"]}', b'{"raised":{}}', b'{"raised":{"untouched":true}}', b'{"held":1}', b'{"found":"callable"}',

@@ -135,7 +135,7 @@ def _size(answer: Subject, draw: Random) -> None:
 def _own_generator(answer: Subject, draw: Random) -> None:
     case, seed = _Case([0.0] * 8), draw.getrandbits(32)
     before = random.getstate()
-    first, second = ([case.ask(answer, rng) for _ in range(16)] for rng in (_Generator(seed), _Generator(seed)))
+    first, second = ([case.ask(answer, rng) for _ in range(16)] for rng in (Random(seed), Random(seed)))
     facts: dict[str, Any] = {"given": f"{case.given}, and twice the same rng", "got": Words(f"{first}, then {second}")}
     if random.getstate() != before:
         raise NotYet(
@@ -162,18 +162,8 @@ def _each_draw_anew(answer: Subject, draw: Random) -> None:
             raise NotYet(why, given=f"{case.given}, 16 draws from one rng", got=Words(f"{ids}"))
 
 
-class _Generator(Random):
-    """What the learner draws with, here or from another process."""
-
-    seen_by_learners = (
-        "random", "choices", "choice", "uniform", "randrange", "randint", "sample", "shuffle", "gauss",
-        "normalvariate", "expovariate", "gammavariate", "betavariate", "lognormvariate", "triangular",
-        "weibullvariate", "getrandbits", "randbytes", "seed", "getstate", "setstate",
-    )  # fmt: skip
-
-
 def _generator(draw: Random) -> Random:
-    return _Generator(draw.getrandbits(64))
+    return Random(draw.getrandbits(64))
 
 
 def _judge(answer: Subject, draw: Random, case: _Case, why: str, draws: int = DRAWS) -> None:

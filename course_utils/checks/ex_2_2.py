@@ -17,7 +17,7 @@ ROOM = 64
 class _Cache:
     """The tokens that were read; a real one has what the model learned from them."""
 
-    seen_by_learners = ()
+    seen_by_learners = ("__len__",)
 
     def __init__(self) -> None:
         self.ids: list[int] = []
@@ -36,7 +36,8 @@ class Model:
     It has the methods of the course's own model. With ``ties`` the largest logits are equal.
     """
 
-    seen_by_learners = ("cache", "forward")
+    seen_by_learners = ("cache", "forward", "tokens_processed")
+    tokens_processed = 0
 
     def __init__(self, seed: int, context: int = ROOM, ties: bool = False) -> None:
         self._seed, self._context, self._ties = seed, context, ties

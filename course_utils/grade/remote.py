@@ -16,6 +16,7 @@ import dataclasses
 import inspect
 import itertools
 import math
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -34,6 +35,10 @@ T = TypeVar("T")
 Target = dict[str, Any]
 
 SHORT = 300
+CHANGEABLE = (list, dict, set)
+MOST_DRAWN = 1_000_000
+"""Words of 32 random bits between two messages."""
+
 DISTURBED = "your code disturbed the grading process"
 
 
@@ -63,9 +68,15 @@ class Line(Peer):
         self.begun: dict[int, asyncio.Task[None]] = {}
         self._numbers = itertools.count(1)
         self._clocks: dict[int, tuple[VirtualClock, float]] = {}
+        self._randoms: dict[int, int] = {}
+        self._states: dict[int, Any] = {}
+        self._changed: list[tuple[Any, Any]] = []
 
-    def request(self, message: Message, seconds: float | None = None) -> Message:
-        """What the learner's process answers; raises `Lost` if that is nothing sensible, in time."""
+    def request(self, message: Message, seconds: float | None = None, args: tuple[Any, ...] = ()) -> Message:
+        """What the learner's process answers; raises `Lost` if that is nothing sensible, in time.
+
+        ``args`` are what the learner's function was called with, which it may have changed.
+        """
         if self.fault is not None:
             raise self.fault
         if self.lost:
@@ -73,7 +84,12 @@ class Line(Peer):
         outer = self.until
         self.until = outer if outer is not None else time.monotonic() + (seconds or self.limit)
         try:
-            return self.ask(message, self.until)
+            answer = self.ask(message, self.until)
+            if "changed" in answer:
+                self.change(args, answer)
+            if "shared" in answer:
+                random.getrandbits(32)  # so that a check which looks at the generator that all share sees it moved
+            return answer
         except Gone:
             self.lost, self.gone = "your code ended Python itself", True
         except Late:
@@ -93,6 +109,11 @@ class Line(Peer):
         """An exercise is over."""
         self.handed.clear()
         self._clocks.clear()
+        self._randoms.clear()
+        self._states.clear()
+        for argument, before in reversed(self._changed):  # it may be a constant of the check's
+            _put_into(argument, before)
+        self._changed.clear()
         if not self.lost:
             with contextlib.suppress(Lost):
                 self.request({"do": "forget"})
@@ -111,6 +132,8 @@ class Line(Peer):
         came = super().receive(until)
         for number in came.pop("gone", ()):
             self.handed.pop(number, None)
+        for drawn in came.pop("drawn", ()):
+            self._drawn(*drawn)
         return came
 
     def _hand(self, value: Any) -> int:
@@ -150,6 +173,9 @@ class Line(Peer):
             return wanted.close() if hasattr(wanted, "close") else None
         if asked["do"] == "call" and callable(wanted):
             return wanted(*self._args(asked), **self._kwargs(asked))
+        if asked["do"] in ("method", "get") and asked["name"] in type(wanted).seen_by_learners:
+            found = getattr(wanted, asked["name"])
+            return found if asked["do"] == "get" else found(*self._args(asked), **self._kwargs(asked))
         raise Garbled(f"a question of no kind: {asked['do']!r}")
 
     def _args(self, asked: Message) -> list[Any]:
@@ -181,6 +207,15 @@ class Line(Peer):
                 self.lost = f"{DISTURBED} (no value)"
                 raise Lost(self.lost) from None
         raise self.told(answer, given)
+
+    def change(self, args: tuple[Any, ...], answer: Message) -> None:
+        """Lists, dicts and sets that the learner's function has changed are changed here too, until the exercise is over."""
+        for place, form in answer.pop("changed", ()):
+            argument, now = args[place], unpack(form)
+            if type(argument) not in CHANGEABLE or type(now) is not type(argument):
+                raise Garbled("a change of nothing that can be changed")
+            self._changed.append((argument, argument.copy()))
+            _put_into(argument, now)
 
     def told(self, answer: Message, given: str) -> Exception:
         """The error an answer tells of, as a check's own call would have raised it."""
@@ -279,8 +314,37 @@ class Line(Peer):
         }
 
     def _object(self, value: Any) -> Message:
-        members = [[key, self.pack(getattr(value, key))] for key in type(value).seen_by_learners]
-        return {"object": {"id": self._hand(value), "type": type(value).__name__, "members": members}}
+        """What its class lets learners see, each asked for when it is used."""
+        seen = {name: getattr(type(value), name, None) for name in type(value).seen_by_learners}
+        methods = [[name, inspect.iscoroutinefunction(one)] for name, one in seen.items() if callable(one)]
+        attributes = [name for name, one in seen.items() if not callable(one)]
+        return {
+            "object": {
+                "id": self._hand(value),
+                "type": type(value).__name__,
+                "methods": methods,
+                "attributes": attributes,
+            }
+        }
+
+    def _random(self, value: random.Random) -> Message:
+        """A generator of random numbers: the learner's process gets one in the same state, and tells what it drew."""
+        number = self._randoms.setdefault(id(value), 0) or self._hand(value)
+        self._randoms[id(value)] = number
+        state = value.getstate()
+        known, self._states[number] = self._states.get(number), state
+        return {"random": {"id": number, "state": None if state == known else self.pack(state)}}
+
+    def _drawn(self, number: Any, words: Any, state: Any) -> None:
+        """Take a generator on by the words of 32 bits that were drawn from its twin, or to a state it was put into."""
+        ours = self.handed.get(number)
+        if type(ours) is not random.Random or type(words) is not int or not 0 <= words <= MOST_DRAWN:
+            raise Garbled("numbers drawn from no generator")
+        if state is not None:
+            ours.setstate(unpack(state))
+        elif words:
+            ours.getrandbits(32 * words)
+        self._states[number] = ours.getstate()
 
     def _model(self, value: Any) -> Message:
         data = value.model_dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
@@ -358,6 +422,8 @@ class Line(Peer):
             elif what["do"] == "close":
                 closing = getattr(wanted, "aclose", None) or getattr(wanted, "close", None)
                 value = await closing() if closing is not None else None
+            elif what["do"] == "method" and what["name"] in type(wanted).seen_by_learners:
+                value = await getattr(wanted, what["name"])(*self._args(what), **self._kwargs(what))
             else:
                 value = await wanted(*self._args(what), **self._kwargs(what))
             return {"ok": self.pack(value)}
@@ -446,7 +512,7 @@ class RemoteSubject(Subject):
 
     def _ask(self, do: str, args: tuple[Any, ...], **more: Any) -> Message:
         packed = [self._line.pack(arg) for arg in args]
-        return self._line.request({"do": do, "target": self._target, "args": packed} | more)
+        return self._line.request({"do": do, "target": self._target, "args": packed} | more, args=args)
 
     def _held(self, answer: Message, given: str) -> int:
         if not isinstance(answer.get("held"), int):
@@ -462,7 +528,7 @@ class RemoteSubject(Subject):
         held = self._held(self._ask("iterate", args), given)
         try:
             for _ in range(local.MAX_ITEMS):
-                answer = self._line.request({"do": "next", "held": held})
+                answer = self._line.request({"do": "next", "held": held}, args=args)
                 if "end" in answer:
                     return
                 yield self._line.returned(answer, given)
@@ -549,6 +615,7 @@ _PACKED: tuple[tuple[Callable[[Line, Any], Any], Callable[[Any], bool]], ...] = 
     (Line._request, _is_http("Request")),
     (Line._response, _is_http("Response")),
     (Line._error, lambda value: isinstance(value, BaseException)),
+    (Line._random, lambda value: type(value) is random.Random),
     (Line._object, lambda value: hasattr(type(value), "seen_by_learners")),
     (Line._record, _is_record),
     (Line._aiterator, lambda value: hasattr(value, "__anext__")),
@@ -556,6 +623,12 @@ _PACKED: tuple[tuple[Callable[[Line, Any], Any], Callable[[Any], bool]], ...] = 
     (Line._function, callable),
 )
 """Who packs what, and how it is known; the first that fits does it."""
+
+
+def _put_into(argument: Any, now: Any) -> None:
+    """Make a list, dict or set equal to another, in its place."""
+    argument.clear()
+    (argument.extend if isinstance(argument, list) else argument.update)(now)
 
 
 def _read(message: Any) -> bytes:

@@ -72,7 +72,8 @@ class Lines:
                 raise Gone from None
 
     def receive(self, until: float | None = None) -> Message:
-        """The next message."""
+        """The next message. A moment that is over is over, however fast messages come: there may be no end of them."""
+        _still(until)
         line, newline, rest = self._ahead.partition(b"\n")
         if newline:
             self._ahead = rest

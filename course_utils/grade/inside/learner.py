@@ -43,6 +43,7 @@ class Learner(Peer):
         self._stand_ins = StandIns(self.ask)
         self._cells = Cells(())
         self._loop: GuestLoop | None = None
+        self._args: list[tuple[int, Any, Any]] = []
 
     def serve(self) -> None:
         """Answer until the grader hangs up. The line is free for the learner's threads while an answer is worked out."""
@@ -69,6 +70,8 @@ class Learner(Peer):
         if self._stand_ins.gone:
             gone, self._stand_ins.gone[:] = list(self._stand_ins.gone), []
             message["gone"] = gone
+        if self._stand_ins.dirty:
+            message["drawn"] = self._stand_ins.drawn()
         super().send(message, until)
 
     def answer(self, asked: Message) -> Message:
@@ -83,6 +86,10 @@ class Learner(Peer):
                 return {"raised": self._told(error)}
             except BaseException:  # noqa: BLE001  # an error whose very type raises errors
                 return {"raised": UNTELLABLE}
+        if self._args and (changed := self._changes()):
+            answer["changed"] = changed
+        if self._stand_ins.drew_from_shared():
+            answer["shared"] = True
         return answer
 
     def _told(self, error: BaseException) -> Message:
@@ -121,6 +128,7 @@ class Learner(Peer):
 
     def _on_forget(self, asked: Message) -> Message:
         self._end_loop()
+        self._args = []
         self._stand_ins.forget()
         return {"ok": True}
 
@@ -132,8 +140,20 @@ class Learner(Peer):
         return self._stand_ins.held[target["held"]]
 
     def _called(self, asked: Message) -> Any:
+        """Call it, and remember what it was called with: it may change that."""
         args = [self._stand_ins.unpack(form) for form in asked["args"]]
+        self._args = [(place, form, args[place]) for place, form in enumerate(asked["args"]) if _changeable(form)]
         return self._target(asked["target"])(*args)
+
+    def _changes(self) -> list[list[Any]]:
+        """The lists, dicts and sets among the arguments that are not what they were."""
+        changed = []
+        for index, (place, form, value) in enumerate(self._args):
+            now = self._stand_ins.pack_or_words(value)
+            if repr(now) != repr(form):
+                changed.append([place, now])
+                self._args[index] = (place, now, value)
+        return changed
 
     def _returned(self, value: Any) -> Message:
         return {"ok": self._stand_ins.pack(plain(value))}
@@ -266,6 +286,11 @@ def _refuse_async(value: Any) -> None:
         raise NoAnswer("is_async")
     if inspect.isasyncgen(value):
         raise NoAnswer("is_async")
+
+
+def _changeable(form: Any) -> bool:
+    """Whether what stands in this form is a list, a dict or a set."""
+    return isinstance(form, list) or (isinstance(form, dict) and bool({"dict", "set"} & set(form)))
 
 
 def _kin(error: BaseException) -> list[str]:

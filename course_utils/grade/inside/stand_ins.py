@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import importlib
 import itertools
+import random
 import weakref
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -53,7 +54,10 @@ class StandIns:
         self._numbers = itertools.count(1)
         self._ids: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self._errors: dict[int, BaseException] = {}
-        self._types: dict[tuple[str, Any], type] = {}
+        self._types: dict[Any, type] = {}
+        self._randoms: dict[int, Drawn] = {}
+        self._shared: Any = None
+        self.dirty: list[Drawn] = []
 
     def forget(self) -> None:
         """An exercise is over; what belonged to it is nobody's any more."""
@@ -61,6 +65,9 @@ class StandIns:
         self.waiting.clear()
         self._errors.clear()
         self.times.clear()
+        self._randoms.clear()
+        self._shared = None
+        self.dirty.clear()
 
     # -------------------------------------------------------------------------------------------- from us to the grader
 
@@ -72,6 +79,26 @@ class StandIns:
 
     def pack(self, value: Any) -> Any:
         return pack(value, self._pack_other)
+
+    def pack_or_words(self, value: Any) -> Any:
+        """The same; of what can't cross its type, in words."""
+        try:
+            return self.pack(value)
+        except CanNotCross:
+            words = [f"something of type {type(item).__name__}" for item in value]
+            return {"set": words} if isinstance(value, set) else words
+
+    def drawn(self) -> list[list[Any]]:
+        """What was drawn from the check's generators: words of 32 bits, or the state where that does not tell."""
+        told, self.dirty[:] = [(one, *one.settle()) for one in self.dirty], []
+        return [[one.number, words, self.pack(one.getstate()) if put else None] for one, words, put in told]
+
+    def drew_from_shared(self) -> bool:
+        """Whether somebody who has a generator of the check's drew from the one that a whole process shares."""
+        if self._shared is None:
+            return False
+        before, self._shared = self._shared, random.getstate()
+        return bool(self._shared != before)
 
     def _pack_other(self, value: Any) -> Any:
         try:
@@ -183,12 +210,34 @@ class StandIns:
         await self._later({"do": "close", "id": number})
 
     def _a_object(self, inner: Message) -> Any:
-        """Something with the methods that its class lets learners see."""
+        """Something with the methods and attributes that its class lets learners see."""
+        key = ("object", inner["type"], str(inner["methods"]), str(inner["attributes"]))
+        if key not in self._types:
+            seen = {name: self._method(name, is_async) for name, is_async in inner["methods"]}
+            seen |= {name: self._attribute(name) for name in inner["attributes"]}
+            self._types[key] = type(inner["type"], (), seen)
+        return self._known(inner["id"], self._types[key]())
+
+    def _method(self, name: str, is_async: bool) -> Any:
+        def method(this: Any, *args: Any, **kwargs: Any) -> Any:
+            question = self._question("method", self._ids[this], args, kwargs) | {"name": name}
+            return self._later(question) if is_async else self.result(self._ask(question))
+
+        method.__name__ = name
+        return method
+
+    def _attribute(self, name: str) -> Any:
+        return property(lambda this: self.result(self._ask({"do": "get", "id": self._ids[this], "name": name})))
+
+    def _a_random(self, inner: Message) -> Any:
         number = inner["id"]
-        made = type(inner["type"], (), {"__slots__": ("__dict__", "__weakref__")})()
-        for name, form in inner["members"]:
-            object.__setattr__(made, name, self.unpack(form))
-        return self._known(number, made)
+        if self._shared is None:
+            self._shared = random.getstate()
+        if number not in self._randoms:
+            self._randoms[number] = self._known(number, Drawn(number, self.dirty))
+        if inner["state"] is not None:
+            self._randoms[number].set_to(self.unpack(inner["state"]))
+        return self._randoms[number]
 
     def _a_record(self, inner: Message) -> Any:
         """A dataclass or named tuple: the course's own, or one of the same name and fields."""
@@ -271,6 +320,54 @@ class StandIns:
         from course_utils.grade.inside import sdk
 
         return sdk.client(self.unpack(inner["send"]), self.unpack(inner["options"]), asynchronous=inner["async"])
+
+
+class Drawn(random.Random):
+    """A generator in the state of one of the check's, which keeps count of what is drawn, so that the other can follow."""
+
+    def __init__(self, number: int, dirty: list[Drawn]) -> None:
+        self.number, self._dirty = number, dirty
+        self.words, self._put = 0, False
+        self.gauss_next: float | None = None
+        super().__init__(0)
+        self.settle()
+
+    def settle(self) -> tuple[int, bool]:
+        """The words of 32 bits drawn since the last time, and whether a count does not tell the state."""
+        told = self.words, self._put or self.gauss_next is not None
+        self.words, self._put = 0, self.gauss_next is not None
+        return told
+
+    def set_to(self, state: Any) -> None:
+        super().setstate(state)
+        self.settle()
+
+    def _touch(self) -> None:
+        if self not in self._dirty:
+            self._dirty.append(self)
+
+    def random(self) -> float:
+        self.words += 2
+        self._touch()
+        return super().random()
+
+    def getrandbits(self, k: int, /) -> int:
+        self.words += (k + 31) // 32
+        self._touch()
+        return super().getrandbits(k)
+
+    def seed(self, *args: Any, **kwargs: Any) -> None:
+        self._put = True
+        self._touch()
+        super().seed(*args, **kwargs)
+
+    def setstate(self, state: Any) -> None:
+        self._put = True
+        self._touch()
+        super().setstate(state)
+
+
+Drawn.__name__ = Drawn.__qualname__ = "Random"
 
 
 class Source(Iterator[Any]):
