@@ -538,7 +538,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_nothing_of_the_learners_acts_in_a_report(tmp_path, capsys, monkeypatch, sandbox):
-    monkeypatch.setattr("course_utils.grade.batch._sandbox", lambda level: sandbox)
+    monkeypatch.setattr("course_utils.grade.workers._sandbox", lambda level: sandbox)
     folder = tmp_path / "in"
     folder.mkdir()
     cells = [

@@ -13,11 +13,10 @@ from test_grade_marking import CLASSIFIES, READS
 from course_utils import _HOME, work
 from course_utils.checks import exercises
 from course_utils.checks.verdict import Verdict
-from course_utils.grade import batch, command, page, report
-from course_utils.grade.batch import Task, assign, chosen
+from course_utils.grade import command, page, report, workers
+from course_utils.grade.batch import assign, chosen
 from course_utils.grade.handed_in import Submission
 from course_utils.grade.inside import words
-from course_utils.grade.marking import Marks
 from course_utils.grade.report import File, Mark, Report, Student
 from course_utils.grade.sandbox import PACKAGE, OurFault
 
@@ -28,7 +27,8 @@ WRONG = READS.replace("return at", "return at + 1")
 @pytest.fixture
 def grade(tmp_path, monkeypatch, sandbox, capsys):
     """Runs the command on files; gives the exit code, what was shown, and the JSON."""
-    monkeypatch.setattr(batch, "_sandbox", lambda level: sandbox)
+    real = workers._sandbox
+    monkeypatch.setattr(workers, "_sandbox", lambda level: sandbox if level == sandbox.level else real(level))
 
     def run(files, *options):
         folder = tmp_path / "in"
@@ -107,7 +107,7 @@ def test_what_could_not_be_checked_is_listed_apart_has_no_score_and_ends_with_1(
     def broken(level):
         raise OurFault("no process")
 
-    monkeypatch.setattr(batch, "_sandbox", broken)
+    monkeypatch.setattr(workers, "_sandbox", broken)
     code, shown, found = grade({"ann": grading.notebook(READS)}, "--exercise", "1.2")
     assert code == 1
     assert "COULD NOT CHECK (our failure, not counted):\n  ann 1.2: no process" in shown
@@ -146,38 +146,6 @@ def test_each_exercise_is_taken_from_the_latest_notebook_that_has_it():
 def test_the_lessons_handed_in_are_the_ones_that_are_marked():
     assert [one.id for one in chosen([], [submission("a", READS)])] == ["1.1", "1.2", "1.3", "1.4"]
     assert chosen([], [submission("a", "x = 1")]) == ALL
-
-
-# ------------------------------------------------------------------------------------------------------------- workers
-
-
-def test_workers_find_the_same_as_one_process_does(sandbox):
-    tasks = [
-        Task(f"{number}", grading.notebook(READS if number % 2 else WRONG), ("1.2",), sandbox.level, "s")
-        for number in range(10)
-    ]
-    done = []
-    found = batch.run(tasks, 2, lambda: done.append(1))
-    assert [marks.verdicts["1.2"].passed for marks in found] == [bool(number % 2) for number in range(10)]
-    assert len(done) == 10
-
-
-def test_a_worker_that_ends_costs_no_mark(monkeypatch):
-    task = Task("a", b"", ("1.2",), "none", "s")
-    calls = []
-
-    def pooled(tasks, jobs, done):
-        calls.append((list(tasks), jobs))
-        if len(calls) == 1:
-            yield from ((number, Marks({"1.2": "fine"})) for number in tasks if number != 3)
-        if len(calls) == 2:
-            return
-
-    monkeypatch.setattr(batch, "_pooled", pooled)
-    found = batch.run([task] * 9, 4)
-    assert calls == [(list(range(9)), 4), ([3], 1)]
-    assert found[3].verdicts["1.2"].outcome == "could_not_check"
-    assert found[0].verdicts["1.2"] == "fine"
 
 
 # -------------------------------------------------------------------------------------------------------------- the reports
@@ -261,7 +229,7 @@ def test_names_that_differ_in_case_only_get_different_files(tmp_path):
 def forget_the_example():
     yield
     exercises().pop("9.1", None)
-    batch.know.cache_clear()
+    workers.know.cache_clear()
 
 
 def test_exercises_of_an_instructors_own_are_graded(grade, forget_the_example):

@@ -1,111 +1,24 @@
-"""Many notebooks: which of them counts for which exercise, workers that mark them, and the report of it all.
+"""Many notebooks: which of them counts for which exercise, and the report on all of them.
 
-A task is plain data (a notebook's bytes, exercises' numbers) and so is what comes back, so any executor can carry them. A
-worker is one of ours: it keeps a warm process in a sandbox and never runs a learner's code itself.
+What is known already, from an earlier run or because two learners handed in the same bytes, is asked once.
 """
 
 from __future__ import annotations
 
-import atexit
-import functools
-import multiprocessing
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 
-from course_utils.checks import add, exercises
+from course_utils.checks import exercise as exercise_of
+from course_utils.checks import exercises
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.verdict import Verdict
-from course_utils.grade import notebook
+from course_utils.grade import workers
 from course_utils.grade.handed_in import Submission
-from course_utils.grade.marking import Marks, Patience, mark
 from course_utils.grade.report import File, Mark, Report, Student
-from course_utils.grade.sandbox import Cold, OurFault, Zygote, open_sandbox
-
-FEW = 8
-"""Fewer notebooks than this are marked before a second worker would have started."""
-
-UNFINISHED = "The worker that marked it ended. That is our fault and counts for nothing."
-
-
-@dataclass(frozen=True)
-class Task:
-    """One notebook, and the exercises for which it counts."""
-
-    path: str
-    data: bytes = field(repr=False)
-    exercises: tuple[str, ...]
-    level: str
-    seed: str
-    patience: Patience = field(default_factory=Patience)
-    sources: tuple[str, ...] = ()  # files with exercises from outside the course
-
-
-# ------------------------------------------------------------------------------------------------------------- the workers
-
-
-@functools.cache
-def _sandbox(level: str) -> Zygote | Cold:
-    """This worker's; it ends with the worker."""
-    made = open_sandbox(level)
-    atexit.register(made.close)
-    return made
-
-
-@functools.cache
-def know(source: str) -> None:
-    """Make the exercises of a file known to this worker."""
-    add(source)
-
-
-def work(task: Task) -> Marks:
-    """Mark one notebook, in whatever process this is."""
-    for source in task.sources:
-        know(source)
-    try:
-        sandbox = _sandbox(task.level)
-    except OurFault as fault:
-        return unchecked(task, str(fault))
-    return mark(task.data, task.exercises, sandbox, task.patience, task.seed)
-
-
-def unchecked(task: Task, why: str) -> Marks:
-    return Marks({id: Verdict(id, "could_not_check", why) for id in task.exercises})
-
-
-def run(tasks: Sequence[Task], jobs: int, done: Callable[[], None] = lambda: None) -> list[Marks]:
-    """The marks for all tasks, in their order. ``done`` is called after each."""
-    if jobs == 1 or len(tasks) < FEW:
-        return [_noted(work(task), done) for task in tasks]
-    found = dict(_pooled(dict(enumerate(tasks)), min(jobs, len(tasks)), done))
-    lost = {number: task for number, task in enumerate(tasks) if number not in found}
-    for number, task in lost.items():  # a worker was ended from outside: each gets one that it shares with nobody
-        found |= dict(_pooled({number: task}, 1, done))
-    return [found.get(number) or unchecked(task, UNFINISHED) for number, task in enumerate(tasks)]
-
-
-def _noted(marks: Marks, done: Callable[[], None]) -> Marks:
-    done()
-    return marks
-
-
-def _pooled(tasks: dict[int, Task], jobs: int, done: Callable[[], None]) -> Iterator[tuple[int, Marks]]:
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as executor:
-        yield from through(executor, tasks, done)
-
-
-def through(executor: Executor, tasks: dict[int, Task], done: Callable[[], None]) -> Iterator[tuple[int, Marks]]:
-    """The marks as any executor brings them; those of a worker that was lost are missing."""
-    futures = {executor.submit(work, task): number for number, task in tasks.items()}
-    for future in as_completed(futures):
-        try:
-            marks = future.result()
-        except (BrokenProcessPool, OSError):
-            continue
-        yield futures[future], _noted(marks, done)
-
+from course_utils.grade.results import Results
+from course_utils.grade.version import version
+from course_utils.grade.workers import Task, Terms
 
 # ------------------------------------------------------------------------------------------------- which counts for what
 
@@ -133,20 +46,9 @@ def mentions(exercise: Exercise, data: bytes) -> bool:
     return re.search(rb"\b%s\b" % re.escape(exercise.function.encode()), data.replace(b"\0", b"")) is not None
 
 
-def _readable(submission: Submission) -> str:
-    """Why a submission can't be read; empty if it can."""
-    if submission.trouble:
-        return submission.trouble
-    try:
-        notebook.read(submission.data)
-    except notebook.Unreadable as unreadable:
-        return str(unreadable)
-    return ""
-
-
 def assign(submissions: Sequence[Submission], wanted: Sequence[Exercise]) -> dict[Submission, list[str]]:
     """For which exercises each of one learner's submissions counts: the latest that can be read and has the exercise."""
-    readable = [one for one in submissions if not _readable(one)] or list(submissions)
+    readable = [one for one in submissions if not one.unreadable] or list(submissions)
     counts: dict[Submission, list[str]] = {one: [] for one in submissions}
     for exercise in wanted:
         having = [one for one in readable if mentions(exercise, one.data)] or readable
@@ -154,53 +56,99 @@ def assign(submissions: Sequence[Submission], wanted: Sequence[Exercise]) -> dic
     return counts
 
 
+# --------------------------------------------------------------------------------------------------------------- the marks
+
+
 def grade(
     submissions: Sequence[Submission],
     wanted: Sequence[Exercise],
+    terms: Terms,
     *,
-    level: str,
-    layers: Sequence[str],
-    seed: str,
+    executor: Executor | None = None,
     jobs: int = 1,
-    patience: Patience | None = None,
-    sources: Sequence[str] = (),
+    results: Results | None = None,
+    anew: Sequence[str] = (),
     missing: Iterable[str] = (),
-    done: Callable[[], None] = lambda: None,
+    tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
-    """The report on all submissions; ``missing`` are learners of whom there should be one."""
+    """The report on all submissions.
+
+    They are marked by ``executor`` (any of ``concurrent.futures``), or else by ``jobs`` processes of our own. What is in
+    ``results`` is not asked again, but for the exercises ``anew``. ``missing`` are learners of whom there should be
+    something. ``tell`` hears how many notebooks are done, and of how many.
+    """
     mine: dict[str, list[Submission]] = {}
     for one in submissions:
         mine.setdefault(one.student, []).append(one)
     counts = {one: ids for theirs in mine.values() for one, ids in assign(theirs, wanted).items()}
-    patience = patience or Patience()
-    tasks = {
-        one: Task(one.path, one.data, tuple(ids), level, seed, patience, tuple(sources))
-        for one, ids in counts.items()
-        if ids
-    }
-    marks = dict(zip(tasks, run(list(tasks.values()), jobs, done), strict=True))
-    students = [_student(name, theirs, counts, marks, wanted) for name, theirs in mine.items()]
+    results = results or Results()
+    tasks = _tasks(counts, wanted, terms)
+    if anew:
+        results.void(anew, tasks)
+    _mark(list(tasks.values()), results, executor, jobs, tell)
+    students = [_student(name, theirs, counts, tasks, results) for name, theirs in mine.items()]
     students += [_absent(name, wanted) for name in missing if name not in mine]
     students.sort(key=lambda one: one.name)
-    return Report(wanted, students, level, layers, seed)
+    return Report(wanted, students, terms.level, terms.layers, terms.seed)
+
+
+def _tasks(counts: Mapping[Submission, Sequence[str]], wanted: Sequence[Exercise], terms: Terms) -> dict[str, Task]:
+    """What is to be known of each notebook, by the digest of its bytes."""
+    asked: dict[str, set[str]] = {}
+    data = {one.digest: one.data for one in counts if not one.trouble}
+    for one, ids in counts.items():
+        asked.setdefault(one.digest, set()).update(ids if not one.trouble else ())
+    editions = [(exercise.id, version(exercise)) for exercise in wanted]
+    tasks = {digest: Task(data[digest], tuple(e for e in editions if e[0] in asked[digest]), terms) for digest in data}
+    return {digest: task for digest, task in tasks.items() if task.wanted}
+
+
+def _mark(
+    tasks: Sequence[Task], results: Results, executor: Executor | None, jobs: int, tell: Callable[[int, int], None]
+) -> None:
+    """See to it that ``results`` has everything."""
+    left = [task.only(ids) for task in tasks if (ids := results.lacks(task))]
+    done = len(tasks) - len(left)
+    tell(done, len(tasks))
+    for task, marks in workers.run(left, executor, jobs):
+        results.keep(task, marks)
+        done += 1
+        tell(done, len(tasks))
+
+
+# -------------------------------------------------------------------------------------------------------------- the report
 
 
 def _student(
     name: str,
     theirs: Sequence[Submission],
-    counts: dict[Submission, list[str]],
-    marks: dict[Submission, Marks],
-    wanted: Sequence[Exercise],
+    counts: Mapping[Submission, Sequence[str]],
+    tasks: Mapping[str, Task],
+    results: Results,
 ) -> Student:
     student = Student(name)
-    verdicts: dict[str, Mark] = {}
     for one in theirs:
-        found = marks.get(one, Marks())
-        trouble = one.trouble or found.trouble or _readable(one)
-        student.files.append(File(one.path, one.digest, tuple(counts[one]), trouble, tuple(found.notes), found.seconds))
-        verdicts |= {id: Mark(verdict, one.path) for id, verdict in found.verdicts.items()}
-    student.marks = [verdicts[exercise.id] for exercise in wanted]
+        student.files.append(_file(one, counts[one], tasks.get(one.digest), results))
+        student.marks += [Mark(_verdict(one, id, tasks.get(one.digest), results), one.path) for id in counts[one]]
+    order = list(exercises())
+    student.marks.sort(key=lambda mark: order.index(mark.verdict.exercise))
     return student
+
+
+def _file(one: Submission, ids: Sequence[str], task: Task | None, results: Results) -> File:
+    if task is None or not ids:
+        return File(one.path, one.digest, tuple(ids), one.unreadable)
+    notes, seconds = results.notes(one.digest, task.terms), results.seconds(one.digest, task.terms)
+    return File(one.path, one.digest, tuple(ids), one.unreadable, notes, seconds)
+
+
+def _verdict(one: Submission, id: str, task: Task | None, results: Results) -> Verdict:
+    if task is None or one.trouble:
+        return Verdict(id, "not_attempted", f"Nothing to check. {one.trouble}")
+    found = results.verdict(one.digest, id, version(exercise_of(id)), task.terms)
+    if found is None:
+        raise LookupError(f"no verdict on {id} in {one.path}, though all tasks are done")
+    return found
 
 
 def _absent(name: str, wanted: Sequence[Exercise]) -> Student:

@@ -19,8 +19,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from course_utils.grade import notebook
 from course_utils.grade.notebook import LARGEST
 
 MOST_MEMBERS = 20_000
@@ -45,9 +47,20 @@ class Submission:
     data: bytes
     trouble: str = ""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
+
+    @cached_property
+    def unreadable(self) -> str:
+        """Why it can't be read as a notebook; empty if it can."""
+        if self.trouble:
+            return self.trouble
+        try:
+            notebook.read(self.data)
+        except notebook.Unreadable as unreadable:
+            return str(unreadable)
+        return ""
 
 
 def collect(paths: Sequence[str], pattern: str | None = None, roster: str | None = None) -> list[Submission]:

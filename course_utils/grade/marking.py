@@ -15,12 +15,14 @@ more in a fresh process, with the inputs of the notebook; if it fails on these t
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import difflib
 import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -141,7 +143,7 @@ class _Session:
             answer = self._ask(asked, seconds)
         except Lost:
             how = self.end() if self.line.gone else ""
-            why = how or ("it ended Python" if self.line.gone else f"it did not end within {seconds:g} s")
+            why = how or ("it ended Python" if self.line.gone else f"it did not end within {seconds:.0f} s")
             self._marking.leave_out(cell, why, time.monotonic() - begin)
             raise Notebookless from None
         self.does_more |= answer.get("more") is not False
@@ -326,16 +328,17 @@ def _defines(function: str, source: str) -> bool:
     return re.search(rf"\b(?:def|class)\s+{name}\b|^\s*{name}\s*=", source, re.MULTILINE) is not None
 
 
-@contextlib.contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """End the body after so many real seconds, where that is possible, as if it had come to its end.
+def _within(seconds: float) -> AbstractContextManager[None]:
+    """End the body after so many real seconds, as if it had come to its end.
 
     A learner's process can make the grader itself work hard, with a request for a million answers, say.
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    by_signal = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    return _until_a_signal(seconds) if by_signal else _until_told(seconds)
 
+
+@contextlib.contextmanager
+def _until_a_signal(seconds: float) -> Iterator[None]:
     def stop(signum: int, frame: Any) -> None:
         raise TookTooLong
 
@@ -347,3 +350,29 @@ def _within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _until_told(seconds: float) -> Iterator[None]:
+    """For threads, which get no signals, and for systems without them: another thread raises the error in this one.
+
+    It arrives when Python is back from a system call, and each of ours has a time-out.
+    """
+    this, lock, over = threading.get_ident(), threading.Lock(), False
+
+    def stop() -> None:
+        with lock:
+            if not over:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(this), ctypes.py_object(TookTooLong))
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        with contextlib.suppress(TookTooLong):
+            yield
+            with lock:
+                over = True
+            time.sleep(0)  # one that was raised just before arrives here
+    finally:
+        timer.cancel()

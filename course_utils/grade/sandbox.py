@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,7 +40,7 @@ STARTING = 60.0
 """Seconds a zygote may take to import everything; on a busy machine it takes several."""
 
 FIRST_UID = 61_000
-"""Users without rights, for a grader that is root; each worker has its own, so that one can't reach another's."""
+"""Users without rights, for a grader that is root; each worker and thread has its own, so that none reaches another's."""
 
 
 class OurFault(Exception):
@@ -178,7 +179,7 @@ class Zygote:
         self, level: str, limits: confine.Limits | None = None, *, own_users: bool = False, warm: bool = True
     ) -> None:
         self.level, self._own_users, self._warm = level, own_users, warm
-        self._uid = None if own_users else FIRST_UID + os.getpid() % 4000
+        self._uid = None if own_users else FIRST_UID + threading.get_native_id() % 4000
         self._limits = limits or confine.Limits()
         self._tree = Path(tempfile.mkdtemp(prefix="course-"))
         copy_package(self._tree)
