@@ -31,9 +31,10 @@ _HOME = {
     "mock": ("MockServer", "connect"),
     "pace": ("Pace",),
     "plots": ("plot_timelines",),
+    "leakage": ("leaks", "plot_leaks"),
     "lanes": ("deliver", "practice", "race", "trial"),
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
-    "widgets": ("CrankWidget", "RaceWidget"),
+    "widgets": ("CrankWidget", "LeakWidget", "RaceWidget"),
     "environment": ("doctor",),
     "checks.vocabulary": ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"),
 }

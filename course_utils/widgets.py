@@ -9,6 +9,7 @@ import ipywidgets
 
 from course_utils.crank import Crank
 from course_utils.lanes import race
+from course_utils.leakage import plot_leaks
 from course_utils.plots import Figure
 
 
@@ -100,6 +101,40 @@ class CrankWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def __repr__(self) -> str:
         return f"CrankWidget(next={self.choice.value!r})\n{self.figure.reading}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, and beside it the still picture for wherever widgets don't live."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
+
+
+class LeakWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """A slider for a guard's window, and the screens behind three guards. Its twin in code: ``plot_leaks(6)``.
+
+    ``widget.window.value = 50`` does what dragging the slider does.
+    """
+
+    def __init__(self, window: int = 0) -> None:
+        self.window = ipywidgets.IntSlider(
+            window,
+            min=0,
+            max=200,
+            description="window (tokens)",
+            style={"description_width": "120px"},
+            layout=ipywidgets.Layout(width="560px"),
+            continuous_update=False,
+        )
+        self.view = ipywidgets.HTML()
+        super().__init__([self.window, self.view])
+        self.window.observe(self._redraw, "value")
+        self._redraw()
+
+    def _redraw(self, change: Any = None) -> None:
+        self.figure: Figure = plot_leaks(self.window.value)
+        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
+
+    def __repr__(self) -> str:
+        return f"LeakWidget(window={self.window.value})\n{self.figure.reading}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the still picture for wherever widgets don't live."""
