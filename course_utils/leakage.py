@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 
 from course_utils.clock import VirtualClock
 from course_utils.guards import GUARDS, Guard
@@ -89,7 +90,7 @@ def plot_leaks(window: int) -> Figure:
     found = leaks(window)
     parts = [part for row, (name, leak) in enumerate(found.items()) for part in _screen(name, leak, 46 + 70 * row)]
     title = f"What the customer has read, with a window of {window} tokens"
-    reading = "\n".join(f"{name}: {_price(leak)}; on the screen: {_tail(leak)}" for name, leak in found.items())
+    reading = "\n".join(f"{name}: {_price(leak)}{_first_words(leak)}." for name, leak in found.items())
     return Figure(svg(title, reading, 46 + 70 * len(found) - 8, parts), reading)
 
 
@@ -100,9 +101,9 @@ def _screen(name: str, leak: Leak, y: int) -> list[str]:
     before, leaked, more = _clipped(leak)
     if not leak.before:
         return [box, named, priced, text(24, y + 34, "(an empty screen, until the end)", QUIET)]
-    bold = f'<tspan fill="{FIRST}" font-weight="700" text-decoration="underline">{leaked}</tspan>' if leaked else ""
+    marked = f'<tspan fill="{FIRST}" font-weight="700" text-decoration="underline">{escape(leaked)}</tspan>'
     end = f'<tspan fill="{QUIET}">{more}</tspan>'
-    line = f'<text x="24" y="{y + 34}" fill="{INK}" xml:space="preserve">{before}{bold}{end}</text>'
+    line = f'<text x="24" y="{y + 34}" fill="{INK}" xml:space="preserve">{escape(before)}{marked}{end}</text>'
     return [box, named, priced, line]
 
 
@@ -118,6 +119,5 @@ def _clipped(leak: Leak) -> tuple[str, str, str]:
     return before, leak.leaked[:SHOWN], f" ... and {rest} more" if rest > 0 else " (stopped)"
 
 
-def _tail(leak: Leak) -> str:
-    before, leaked, more = _clipped(leak)
-    return f"{before}[{leaked}]{more}" if leak.before else "nothing"
+def _first_words(leak: Leak) -> str:
+    return f", from {leak.leaked[:22].rstrip()!r} on" if leak.leaked else ""

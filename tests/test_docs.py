@@ -41,6 +41,7 @@ HEART = {
     "metrics",
     "ledger",
     "timeline",
+    "guards",
 }
 STANDARD = set(sys.stdlib_module_names)
 

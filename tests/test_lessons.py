@@ -1,14 +1,16 @@
 """The numbers that stand in the prose of lessons are those that the code gives."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from course_utils import metrics
+from course_utils import lanes, leakage, metrics
 from course_utils.checks import exercises
 from course_utils.lanes import race
 from course_utils.lm import weights
+from course_utils.pace import Pace
 from course_utils.replies import SCRIPT, tokens
 
 SOURCE = Path(__file__).resolve().parent.parent / "source/lessons"
@@ -19,6 +21,13 @@ def prose(name: str) -> str:
     return " ".join(
         line.removeprefix("#").strip() for line in lines if line.startswith("#") and not line.startswith("# %%")
     )
+
+
+def stored(name: str, cell: str) -> str:
+    """What a cell of a built lesson has printed."""
+    notebook = json.loads((SOURCE.parent.parent / f"lessons/{name}.ipynb").read_text("utf-8"))
+    found = next(each for each in notebook["cells"] if each["id"] == cell)
+    return "".join("".join(output["text"]) for output in found["outputs"])
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +99,49 @@ def test_the_core_exercises_of_lesson_2_take_the_minutes_it_says(lesson_2):
     core = [one for one in exercises().values() if one.id.startswith("2.") and one.core]
     assert sum(one.minutes for one in core) == int(stated(r"(\d+) minutes of core exercises", lesson_2[0]))
     assert stated(r": (2\.\d and 2\.\d) are the core", lesson_2[0]) == " and ".join(one.id for one in core)
+
+
+@pytest.fixture(scope="module")
+def lesson_4() -> tuple[str, str]:
+    """Its prose, and its code."""
+    name = "04_streaming_tradeoffs.py"
+    return prose(name), (SOURCE / name).read_text("utf-8")
+
+
+def test_lesson_4_breaks_its_answer_where_it_says(lesson_4):
+    text, code = lesson_4
+    assert int(stated(r"After \d+ of its (\d+) tokens", text)) == len(tokens(SCRIPT["sky"]))
+    place = stated(r"After (\d+) of its", text)
+    assert [f";{fault}={place}" in code for fault in ("error-at", "cut", "end")] == [True] * 3
+
+
+def test_the_phrase_of_lesson_4_has_the_tokens_it_says(lesson_4):
+    phrase = len(tokens(f" {leakage.BANNED}"))
+    assert int(stated(r"The phrase has (\d+) tokens", lesson_4[0])) == phrase == 12
+    assert "it lies across twelve" in lesson_4[0]
+    assert leakage.leaks(phrase - 2)["hold back"].leaked
+    assert not leakage.leaks(phrase - 1)["hold back"].leaked
+
+
+def test_the_card_of_lesson_4_takes_the_time_it_says(lesson_4):
+    text, code = lesson_4
+    reply = stated(r'(?s)reply = """(.*?)"""', code).replace("\n", "")
+    card = lanes.deliver(Pace(ttft=0.5, itl=0.05), reply=reply)
+    assert "The whole card takes almost four seconds" in text
+    assert 3.5 < metrics.e2e(card) < 4
+    first, last = re.findall(r"\d+", stored("04_streaming_tradeoffs", "04-population").replace(",", ""))
+    assert "A hundred times too small" in text
+    assert int(last) // int(first) == 100
+
+
+def test_the_answers_of_the_clinic_have_the_same_length(lesson_4):
+    answers = re.findall(r'^    "(\w.*\.)",$', lesson_4[1], re.MULTILINE)
+    assert len(answers) == 3
+    assert len({len(answer) for answer in answers}) == 1
+    assert len({tuple(len(token) for token in tokens(answer)) for answer in answers}) == 3
+
+
+def test_the_time_out_of_lesson_4_is_shorter_than_the_answer(lesson_4):
+    assert "a time-out of one second, and the answer takes two and a half" in lesson_4[0]
+    assert "timeout=1.0" in lesson_4[1]
+    assert metrics.e2e(lanes.deliver(Pace(ttft=0.5, itl=0.05))) == pytest.approx(2.5, abs=0.1)

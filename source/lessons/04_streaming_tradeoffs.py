@@ -72,7 +72,7 @@ for name, timeline in ends.items():
 #
 # ### Finished, and still not whole
 #
-# Five more answers, and each has a finish reason.
+# Six more answers, and each has a finish reason.
 
 # %% id="reasons"
 tool = {"type": "function", "function": {"name": "weather"}}
@@ -81,6 +81,7 @@ asks = {
     "20 tokens at most": {"model": "mock-1", "max_completion_tokens": 20},
     "a content filter": {"model": "mock-1;filter=20"},
     "a tool": {"model": "mock-1;calls=1", "tools": [tool]},
+    "a tool, 1 token": {"model": "mock-1;calls=1", "tools": [tool], "max_completion_tokens": 1},
     "a refusal": {"model": "mock-1;refusal"},
 }
 for name, ask in asks.items():
@@ -88,15 +89,15 @@ for name, ask in asks.items():
     print(f"{name:<18} {answer.finish_reason:<15} {len(answer.text):3} characters of text")
 
 # %% [markdown]
-# | finish reason | what happened | what to do |
+# | finish reason | the answer is | what to do |
 # |---|---|---|
-# | `stop` | it ended by itself | keep it; if there is no text, look for `delta.refusal` |
-# | `length` | it reached your limit | say so, or ask it to go on |
-# | `content_filter` | somebody cut it | don't keep it as an answer |
-# | `tool_calls` | it wants a tool, there is no text | run the tool |
-# | none | the stream broke | interrupted: show it as such |
+# | `stop` | complete | keep it; if there is no text, look for `delta.refusal` |
+# | `tool_calls` | complete, and asks for a tool | run the tool |
+# | `length` | truncated: it reached your limit | say so, or ask it to go on |
+# | `content_filter` | filtered: somebody cut it | don't keep it as an answer |
+# | none | failed or interrupted | say so, and offer to try again |
 #
-# A limit can also cut a tool call: then the reason is `length`, the arguments are half a JSON, and no tool may run.
+# See the tool call with a limit: its reason is `length`, its arguments end after one token, and no tool may run.
 #
 # ### What stays in the conversation
 #
@@ -201,7 +202,7 @@ streamed = record(cards.chat.completions.create, **fill, stream=True)
 print(streamed.tokens, "tokens")
 
 # %% [markdown]
-# `jiter`, the JSON reader inside the `openai` package, has a mode for text that is not finished. The card, every half second:
+# `jiter`, the JSON reader that the `openai` package uses, has a mode for text that is not finished. The card, every half second:
 
 # %% id="snapshots"
 text, snapshots = "", []
@@ -232,8 +233,8 @@ predict("4.c", ...)
 closed = {}
 for at, fields in snapshots:
     for name in list(fields)[len(closed) : -1]:
-        closed[name] = at
-closed["the whole card"] = e2e(streamed)
+        closed[name] = round(at, 2)
+closed["the whole card"] = round(e2e(streamed), 2)
 plot_bars(closed, title="When each field can be used", unit="s")
 
 # %% id="reveal-card"
@@ -241,7 +242,7 @@ reveal("4.c", closed["country"], "s")
 
 # %% [markdown]
 # **Say it:** structured output streams field by field; use a field when it is closed. Put the useful fields first and the long
-# ones last, for the model writes them in your order. The arguments of a tool call come the same way. But a program that needs
+# ones last, for the model writes them in the order of your schema. The arguments of a tool call come the same way. But a program that needs
 # the whole record gains nothing.
 #
 # ## The meter is running
@@ -296,18 +297,20 @@ print(meter.ledger[-1])
 #
 # ### What TLS shows
 #
-# Your connection is encrypted. Somebody who listens sees how many bytes pass, and when; TLS adds the same few to each record.
-# A patient asks a clinic for a result. There are three answers, and here is the size of each frame with text, drawn:
+# Your connection is encrypted. Somebody who listens sees how many bytes pass, and when: TLS adds a fixed number to each record
+# (RFC 8446). A patient asks a clinic for a result. It has three answers, all of the same length. Here is one, drawn from the
+# sizes of its frames:
 
 # %% id="silhouette"
 import random
 
 answers = [
     "Your test was positive. Please make an appointment.",
-    "We could not read your sample. Please send another one.",
-    "Your test was negative. There is nothing you need to do.",
+    "We could not read your sample. Please send another.",
+    "Your test was negative. There is nothing to do now.",
 ]
-clinic = MockServer(random.Random(5).choice(answers)).client()
+secret = random.Random(5).randrange(3)
+clinic = MockServer(answers[secret]).client()
 listen = clinic.chat.completions.with_streaming_response.create
 with listen(**ask, stream_options={"include_obfuscation": False}) as response:
     sizes = [len(data) for data in response.iter_bytes()]
@@ -323,13 +326,13 @@ predict("4.e", ...)
 # %% id="reveal-tls"
 from course_utils.replies import tokens
 
-fits = [size - min(plain) + 1 for size in plain]
-number = next(number for number, answer in enumerate(answers, 1) if [len(token) for token in tokens(answer)] == fits)
-reveal("4.e", number)
+for number, answer in enumerate(answers, 1):
+    print(number, "  ".join("_" * len(token) for token in tokens(answer)))
+reveal("4.e", secret + 1)
 
 # %% [markdown]
 # No cipher was broken: the lengths of the tokens were enough. The defence is *padding*. OpenAI adds a field `obfuscation` unless
-# you decline, as this listener's victim did.
+# you decline, as we did here.
 
 # %% id="padded"
 with listen(**ask) as response:
@@ -339,11 +342,13 @@ print("sizes with padding:   ", sorted(set(padded[1:-2])))
 
 # %% [markdown]
 # Whisper Leak (arXiv 2511.03675, 28 models) guessed the topics of talks from sizes and times alone, mostly with success.
-# Padding helps and is not the end of it. A unary answer shows its total length and no more. And it is smaller:
+# Padding helps and is not the end of it. Unary answers show their total length only. And they are smaller:
 
 # %% id="bytes"
-whole = clinic.chat.completions.with_raw_response.create(**ask | {"stream": False})
-print(f"unary {len(whole.content)} bytes, streamed {sum(sizes)}, streamed and padded {sum(padded)}")
+for answer in answers:
+    whole = MockServer(answer).client().chat.completions.with_raw_response.create(**ask | {"stream": False})
+    print("unary", len(whole.content), "bytes")
+print(f"streamed {sum(sizes)} bytes, streamed and padded {sum(padded)}")
 
 # %% [markdown]
 # "Streaming delivers data more efficiently", one can read. It does not: each token comes in a wrapping of its own.
@@ -368,7 +373,7 @@ print("streamed:", streamed.finish_reason)
 reveal("4.f", e2e(streamed), "s")
 
 # %% [markdown]
-# The time-out counts from one read to the next. A stream may take for ever, as long as something comes; for a deadline you need a
+# The unary call fails after its second, the stream never: the time-out counts from one read to the next. A stream may take for ever, as long as something comes; for a deadline you need a
 # clock of your own. A unary call is one long silence, and proxies cut silent lines, often after a minute. So "in the
 # background, don't stream" is half true: a long job is streamed *on the wire* even if nobody watches.
 #
@@ -377,9 +382,9 @@ reveal("4.f", e2e(streamed), "s")
 # Before the first token a retry is harmless, and the SDK does it for you. (`flaky=1`: the first try fails.)
 
 # %% id="retry-before"
-patient = mock.client(max_retries=2).chat.completions.create
-answer = record(patient, model="mock-1;flaky=1", messages=question, stream=True)
-for entry in list(mock.ledger)[-2:]:
+shaky = MockServer("Here I am.", options=["flaky=1"])
+answer = record(shaky.client(max_retries=2).chat.completions.create, **ask)
+for entry in shaky.ledger:
     print(entry.status, entry.tokens_generated, "tokens")
 
 # %% [markdown]
@@ -393,8 +398,9 @@ for model in ("mock-1;cut=7", "mock-1"):
             if chunk.choices:
                 screen += chunk.choices[0].delta.content or ""
     except openai.APIConnectionError:
-        screen += " [once more] "
+        screen += " [once more]\n"
 print(screen)
+print("paid:", sum(entry.tokens_generated for entry in list(mock.ledger)[-2:]), "tokens")
 
 # %% [markdown]
 # Read twice and paid twice. A tool would have run twice. Better is to *resume*: in the Responses API an answer made in the
@@ -482,7 +488,8 @@ print("logged in finally:    ", always)
 #
 # ## The bill
 #
-# How an answer travels and how it is shown are two decisions:
+# How an answer travels and how it is shown are two decisions. (Each `record` in this lesson streamed on the wire and showed
+# nothing until the end.)
 #
 # | | shown as it comes | shown when it is whole |
 # |---|---|---|
