@@ -175,7 +175,8 @@ plot_curves(delays, title="How much later the first text comes", x="window in to
 # *Hold back* pays its window once, at the start; the stream then runs at its usual pace. *Check at end* gives back all that
 # streaming had won.
 #
-# Move the slider. Which window would you choose for a shop, and which for a children's book?
+# Move the slider. Which window would you choose for a shop, and which for a children's book? (You write such a guard in exercise
+# 4.3.)
 
 # %% id="leak-meter"
 LeakWidget(window=6)
@@ -242,8 +243,8 @@ reveal("4.c", closed["country"], "s")
 
 # %% [markdown]
 # **Say it:** structured output streams field by field; use a field when it is closed. Put the useful fields first and the long
-# ones last, for the model writes them in the order of your schema. The arguments of a tool call come the same way. But a program that needs
-# the whole record gains nothing.
+# ones last, for the model writes them in the order of your schema. The arguments of a tool call come the same way (exercise 4.4
+# reads them). But a program that needs the whole record gains nothing.
 #
 # ## The meter is running
 #
@@ -277,6 +278,20 @@ with meter.client().chat.completions.create(**ask) as stream:
             break
 meter.clock.sleep(3)
 print(meter.ledger[-1])
+
+# %% [markdown]
+# Is that so on a real connection, too? The same over a port of this machine:
+
+# %% id="socket" tags=["live"]
+import time
+
+with meter.serve() as server:
+    remote = openai.OpenAI(base_url=server.url, api_key="none").chat.completions.create
+    with remote(**ask) as stream:
+        first = [next(stream) for _ in range(6)]
+    time.sleep(2.5)
+    print(server.ledger)
+    assert server.ledger[-1].tokens_generated < 50
 
 # %% [markdown]
 # That is money saved, if the provider stops when you hang up. Not all do:
@@ -431,7 +446,7 @@ print("two after the cancel:  ", left.tokens_generated, "tokens")
 
 # %% [markdown]
 # **Say it:** a lost connection is no wish to stop, and a wish to stop is no lost connection. Decide for each product which of the
-# two a closed window means.
+# two a closed window means. (Exercise 4.5 decides when to retry.)
 #
 # ### One flag, two shapes
 #
