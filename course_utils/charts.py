@@ -75,7 +75,7 @@ def plot_curves(curves: Mapping[str, Sequence[tuple[float, float]]], *, title: s
         parts.append(text(*ends[-1], name, colour))
     parts.append(text(CURVE_LEFT + CURVE_WIDTH, bottom + 36, x, QUIET, "end"))
     parts.append(text(12, CURVE_TOP - 12, y, QUIET))
-    reading = f"{title}. " + " ".join(
+    reading = f"{title}.\n" + "\n".join(
         f"{name}: {points[0][1]:,g} at {points[0][0]:,g}, {points[-1][1]:,g} at {points[-1][0]:,g}."
         for name, points in curves.items()
     )

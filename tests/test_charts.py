@@ -45,7 +45,7 @@ def test_a_curve_goes_through_its_points_and_is_read_out():
     points = [tuple(map(float, pair.split(","))) for pair in nodes(figure, "polyline")[0].get("points").split()]
     assert points[1][0] - points[0][0] == points[2][0] - points[1][0]
     assert (points[0][1] - points[2][1]) == pytest.approx(4 * (points[0][1] - points[1][1]))
-    assert figure.reading == "Work. work: 0 at 0, 4,000 at 10."
+    assert figure.reading == "Work.\nwork: 0 at 0, 4,000 at 10."
 
 
 def test_names_of_curves_that_end_together_at_the_top_stay_below_the_title():

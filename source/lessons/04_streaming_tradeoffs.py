@@ -64,7 +64,7 @@ for name, timeline in ends.items():
     print(f"{name:<12} finish_reason: {timeline.finish_reason}")
 
 # %% [markdown]
-# **Say it:** that the loop has ended does not mean that the answer is whole. An answer is whole when a finish reason has come.
+# **Say it:** that the loop has ended does not mean that the answer is whole. Without a finish reason it is not.
 # (A few servers never send one; for those your rule needs a switch.)
 #
 # Keep the text that came before the error, too: here `record` hands it over as `error.timeline`. The handler of many tutorials,
@@ -72,7 +72,7 @@ for name, timeline in ends.items():
 #
 # ### Finished, and still not whole
 #
-# Six more answers, and each has a finish reason.
+# And with one? Here are six more answers.
 
 # %% id="reasons"
 tool = {"type": "function", "function": {"name": "weather"}}
@@ -95,7 +95,7 @@ for name, ask in asks.items():
 # | `tool_calls` | complete, and asks for a tool | run the tool |
 # | `length` | truncated: it reached your limit | say so, or ask it to go on |
 # | `content_filter` | filtered: somebody cut it | don't keep it as an answer |
-# | none | failed or interrupted | say so, and offer to try again |
+# | none | failed, if an error event said so; else interrupted | say so, and offer to try again |
 #
 # See the tool call with a limit: its reason is `length`, its arguments end after one token, and no tool may run.
 #
@@ -183,9 +183,10 @@ LeakWidget(window=6)
 
 # %% [markdown]
 # Products differ (vendors' documents, 2026): Bedrock Guardrails offers both, synchronous and asynchronous. NeMo Guardrails streams
-# first by default. Azure's asynchronous filter leaves a fourth way to you: *retract*, take back what was already read.
+# first by default. Azure's asynchronous filter leaves a fourth way to you: *retract*, take back what was already read. Our checker
+# looks for a phrase; one that judges meaning needs as much text in hand as the harm takes to show.
 #
-# Could you check the answers beforehand instead? Lesson 2 drew a hundred: at temperature 0 all were the same, at 0.8 none.
+# Could you check the answers beforehand instead? Lesson 2 drew a hundred: at temperature 0 all were the same, at 0.8 no two.
 #
 # ## The card that fills itself
 #
@@ -203,7 +204,7 @@ streamed = record(cards.chat.completions.create, **fill, stream=True)
 print(streamed.tokens, "tokens")
 
 # %% [markdown]
-# `jiter`, the JSON reader that the `openai` package uses, has a mode for text that is not finished. The card, every half second:
+# `jiter`, the JSON reader that the `openai` package uses, has a mode for text that is not finished. How the card begins:
 
 # %% id="snapshots"
 text, snapshots = "", []
@@ -290,7 +291,7 @@ with meter.serve() as server:
     with remote(**ask) as stream:
         first = [next(stream) for _ in range(6)]
     time.sleep(2.5)
-    print(server.ledger)
+    print(server.ledger[-1])
     assert server.ledger[-1].tokens_generated < 50
 
 # %% [markdown]
@@ -303,7 +304,7 @@ meter.clock.sleep(3)
 print(meter.ledger[-1])
 
 # %% [markdown]
-# OpenRouter keeps a list (2026): OpenAI, Azure and Anthropic stop, Bedrock, Groq and Google don't. Whoever leaves early gets no
+# OpenRouter keeps a list (as of 2026): OpenAI, Azure and Anthropic stop, Bedrock, Groq and Google don't. Whoever leaves early gets no
 # usage chunk either, since that comes last: estimate what you owe.
 #
 # Here the core ends, and the tables at the end sum it up. Do exercises 4.1 and 4.2 now, or go further.
@@ -418,7 +419,7 @@ print(screen)
 print("paid:", sum(entry.tokens_generated for entry in list(mock.ledger)[-2:]), "tokens")
 
 # %% [markdown]
-# Read twice and paid twice. A tool would have run twice. Better is to *resume*: in the Responses API an answer made in the
+# The beginning was read twice and paid twice. A tool might have run twice. Better is to *resume*: in the Responses API an answer made in the
 # background has numbered events, and you ask for those after the last that you have.
 
 # %% id="resume"
@@ -428,10 +429,11 @@ with client.responses.create(**background) as stream:
 key, seen = first[0].response.id, first[-1].sequence_number
 rest = list(client.responses.retrieve(key, stream=True, starting_after=seen))
 print("".join(event.delta for event in first + rest if event.type == "response.output_text.delta"))
-print(mock.ledger[-1])
+for entry in list(mock.ledger)[-2:]:
+    print(entry)
 
 # %% [markdown]
-# The whole text once, and no token was generated for the second request: the first had gone on without a listener. Which means that
+# The whole text once, and no token was generated for the second request: the first had gone on without a listener. So
 # hanging up no longer stops it. To *stop* is a request of its own:
 
 # %% id="stop"
@@ -503,8 +505,8 @@ print("logged in finally:    ", always)
 #
 # ## The bill
 #
-# How an answer travels and how it is shown are two decisions. (Each `record` in this lesson streamed on the wire and showed
-# nothing until the end.)
+# How an answer travels and how it is shown are two decisions. (Most calls of `record` in this lesson streamed on the wire, and
+# showed nothing until the end.)
 #
 # | | shown as it comes | shown when it is whole |
 # |---|---|---|
