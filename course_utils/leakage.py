@@ -100,7 +100,7 @@ def _screen(name: str, leak: Leak, y: int) -> list[str]:
     priced = text(130, y + 6, _price(leak), FIRST if leak.leaked else LAST)
     before, leaked, more = _clipped(leak)
     if not leak.before:
-        return [box, named, priced, text(24, y + 34, "(an empty screen, until the end)", QUIET)]
+        return [box, named, priced, text(24, y + 34, "(an empty screen: stopped before anything was shown)", QUIET)]
     marked = f'<tspan fill="{FIRST}" font-weight="700" text-decoration="underline">{escape(leaked)}</tspan>'
     end = f'<tspan fill="{QUIET}">{more}</tspan>'
     line = f'<text x="24" y="{y + 34}" fill="{INK}" xml:space="preserve">{escape(before)}{marked}{end}</text>'
@@ -114,7 +114,7 @@ def _price(leak: Leak) -> str:
 
 def _clipped(leak: Leak) -> tuple[str, str, str]:
     """The end of what was right, as much of the leak as there is room for, and what comes after."""
-    before = "... " + leak.before[-22:].lstrip()
+    before = "... " + " ".join(leak.before.split(" ")[-4:])
     rest = len(leak.leaked) - SHOWN
     return before, leak.leaked[:SHOWN], f" ... and {rest} more" if rest > 0 else " (stopped)"
 
