@@ -66,9 +66,9 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 # | | lesson | the question it answers |
 # |---|---|---|
 # | 1 | [Why streaming matters](01_why_streaming_matters.ipynb) | What does a reader gain, and what not? |
-# | 2 | Token-by-token generation | What happens inside, and what is in a chunk? |
+# | 2 | [Token-by-token generation](02_token_by_token_generation.ipynb) | What happens inside, and what is in a chunk? |
 # | 3 | Transport mechanisms | How do the pieces travel: SSE, WebSocket and others? |
-# | 4 | Streaming trade-offs | What can go wrong, and what does it cost? |
+# | 4 | [Streaming trade-offs](04_streaming_tradeoffs.ipynb) | What can go wrong, and what does it cost? |
 # | 5 | First-token latency | How long until something appears, and why? |
 # | 6 | Full-response latency | How long until all of it is there? |
 # | 7 | Use cases by mode | Which mode for which application? |
@@ -79,7 +79,7 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 # ```
 #
 # In words: 1 why, 2 tokens, 3 transport, 4 trade-offs, 5 first token, 6 full response, 7 use cases.
-# Lesson 1 is ready in this edition; the others follow in the same form.
+# The lessons with a link are ready in this edition; the others follow in the same form.
 #
 # ## What you should bring
 #
