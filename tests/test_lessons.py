@@ -110,8 +110,8 @@ def lesson_4() -> tuple[str, str]:
 
 def test_lesson_4_breaks_its_answer_where_it_says(lesson_4):
     text, code = lesson_4
-    assert int(stated(r"After \d+ of its (\d+) tokens", text)) == len(tokens(SCRIPT["sky"]))
-    place = stated(r"After (\d+) of its", text)
+    assert int(stated(r"after \d+ of its (\d+) tokens", text)) == len(tokens(SCRIPT["sky"]))
+    place = stated(r"after (\d+) of its", text)
     assert [f";{fault}={place}" in code for fault in ("error-at", "cut", "end")] == [True] * 3
 
 

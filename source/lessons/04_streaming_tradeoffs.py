@@ -20,8 +20,8 @@ question = [{"role": "user", "content": "Why is the sky blue?"}]
 # %% [markdown]
 # ## Four endings
 #
-# An answer can end in four ways, and the mock does each when the model's name asks for it. It finishes. After 20 of its 40
-# tokens an *error event* comes in the stream. The connection is *cut*. Or the stream ends *early*, but properly, as if all
+# An answer can end in four ways, and the mock does each when the model's name asks for it. It finishes. Or, after 20 of its 40
+# tokens, an *error event* comes in the stream, or the connection is *cut*, or the stream ends *early*: properly, as if all
 # were said.
 #
 # **Predict.** How many of the four raise an exception in your program?
@@ -171,7 +171,7 @@ delays = {name: [(window, found[window][name].delay) for window in windows] for 
 plot_curves(delays, title="How much later the first text comes", x="window in tokens", y="seconds")
 
 # %% [markdown]
-# **Say it:** a guard costs delay or it leaks. *Stream first* never delays and always leaks, the phrase and what comes behind it.
+# **Say it:** a guard costs delay or it leaks. *Stream first* never delays and always leaks: the phrase, and a window of what comes behind it.
 # *Hold back* pays its window once, at the start; the stream then runs at its usual pace. *Check at end* gives back all that
 # streaming had won.
 #
