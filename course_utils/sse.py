@@ -50,7 +50,8 @@ def comment(text: str = "") -> bytes:
 class Decoder:
     """Reads events from bytes that come in pieces of any size; what is unfinished waits for the next piece.
 
-    ``last_id`` and ``retry`` (milliseconds, None until the server named one) are what a reconnecting client needs.
+    ``last_id`` and ``retry`` (milliseconds, None until the server named one) are what a reconnecting client needs. An id
+    counts from the blank line on: a client that comes back with the id of half an event would never get its data.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class Decoder:
         self._started = self._after_cr = False
         self._line: list[str] = []
         self._data: list[str] = []
-        self._type = ""
+        self._type = self._id = ""
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that are complete with these bytes."""
@@ -90,14 +91,14 @@ class Decoder:
         elif name == "event":
             self._type = value
         elif name == "id" and "\0" not in value:
-            self.last_id = value
+            self._id = value
         elif name == "retry" and value.isascii() and value.isdigit():
             self.retry = int(value)
 
     def _dispatch(self) -> Event | None:
         """The event that the blank line ends, unless no data line came; an empty one makes an event with empty data."""
         data, type = self._data, self._type or "message"
-        self._data, self._type = [], ""
+        self._data, self._type, self.last_id = [], "", self._id
         if not data:
             return None
         return Event("\n".join(data), type, self.last_id)

@@ -111,6 +111,14 @@ def test_an_id_with_nul_is_ignored():
     assert read(b"id: 1\ndata: a\n\nid: 2\0\ndata: b\n\n")[1].id == "1"
 
 
+def test_the_id_of_an_unfinished_event_is_not_the_last_one():
+    decoder = Decoder()
+    decoder.feed(b"id: 1\ndata: a\n\nid: 2\nda")
+    assert decoder.last_id == "1"
+    decoder.feed(b"ta: b\n\nid: 3\n\n")
+    assert decoder.last_id == "3"
+
+
 @pytest.mark.parametrize(
     ("value", "kept"), [(b"10", 10), (b"", None), (b"1.5", None), (b"-1", None), ("٣".encode(), None)]
 )
