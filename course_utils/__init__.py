@@ -6,11 +6,13 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "asgi": ("app_client", "serve_app"),
     "charts": ("plot_bars", "plot_curves"),
     "crank": ("Crank",),
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
     "api": ("MODEL",),
     "conduct": ("Conduct", "conduct_of"),
+    "eventsource": ("EventSource",),
     "frames": ("hold_all", "page_buffer"),
     "metrics": (
         "READING_SPEED",

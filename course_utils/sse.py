@@ -51,17 +51,18 @@ class Decoder:
     """Reads events from bytes that come in pieces of any size; what is unfinished waits for the next piece.
 
     ``last_id`` and ``retry`` (milliseconds, None until the server named one) are what a reconnecting client needs. An id
-    counts from the blank line on: a client that comes back with the id of half an event would never get its data.
+    counts from the blank line on: a client that comes back with the id of half an event would never get its data. On its
+    next connection it begins with the ``last_id`` of the one before.
     """
 
-    def __init__(self) -> None:
-        self.last_id = ""
+    def __init__(self, last_id: str = "") -> None:
+        self.last_id = self._id = last_id
         self.retry: int | None = None
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._started = self._after_cr = False
         self._line: list[str] = []
         self._data: list[str] = []
-        self._type = self._id = ""
+        self._type = ""
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that are complete with these bytes."""
