@@ -7,10 +7,13 @@ from typing import Any
 
 _HOME = {
     "asgi": ("app_client", "serve_app"),
+    "carriers": ("CARRIERS", "TALKS", "carry", "converse", "overhear"),
     "charts": ("plot_bars", "plot_curves"),
     "crank": ("Crank",),
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
     "api": ("MODEL",),
+    "cuts": ("cut", "share_wrong"),
+    "envelopes": ("layers", "unwrap"),
     "conduct": ("Conduct", "conduct_of"),
     "eventsource": ("EventSource",),
     "frames": ("hold_all", "page_buffer"),
@@ -32,11 +35,12 @@ _HOME = {
     ),
     "mock": ("MockServer", "connect"),
     "pace": ("Pace",),
+    "proxy": ("Proxy",),
     "plots": ("plot_timelines",),
     "leakage": ("leaks", "plot_leaks"),
     "lanes": ("deliver", "practice", "race", "trial"),
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
-    "widgets": ("CrankWidget", "LeakWidget", "RaceWidget"),
+    "widgets": ("CrankWidget", "LeakWidget", "ProxyWidget", "RaceWidget"),
     "environment": ("doctor",),
     "checks.vocabulary": ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"),
 }

@@ -70,6 +70,9 @@ class RealClock:
 class VirtualClock:
     """A clock that moves only when somebody waits, and then by exactly what was asked for."""
 
+    speed = 1.0
+    """A second of its event loop is one of its own."""
+
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
 

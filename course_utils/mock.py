@@ -30,8 +30,8 @@ class MockServer:
     ``clock``: the course's clock unless told otherwise. ``seed`` changes the ids in the answers and the jitter.
     ``more``: ``options``, ``key``, ``max_streams``, ``max_seconds`` of the `Engine`.
 
-    `client` and `async_client` are the real SDK's clients, with nothing replaced but the transport; `serve` offers
-    the same answers on a port of this machine.
+    `client` and `async_client` are the real SDK's clients, with nothing replaced but the transport, and `http` is one for
+    all other routes; `serve` offers the same answers on a port of this machine.
     """
 
     model = MODEL
@@ -67,6 +67,12 @@ class MockServer:
         # The client would look its platform up in a worker thread on first use; there are none in virtual time.
         client._platform = get_platform()
         return client
+
+    def http(self) -> httpx2.Client:
+        """A plain HTTP client, connected in-process: ``mock.http().post("text", json={"prompt": "hello"})``."""
+        import httpx2
+
+        return httpx2.Client(base_url=_ACCOUNT["base_url"], timeout=None, **self._http())
 
     def serve(self, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0) -> LoopbackServer:
         """Listen on a port of this machine; the default lets the system pick a free one.

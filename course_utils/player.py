@@ -12,7 +12,7 @@ import math
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from course_utils.clock import RealClock
+from course_utils.clock import RealClock, VirtualClock
 from course_utils.engine import Answer
 from course_utils.frames import Ending, part
 
@@ -26,7 +26,7 @@ NOTHING = Answer(204, {}, ())
 class Alarms:
     """Wakes players at their deadlines, with one timer of the loop for all: the loop's own are compared in Python."""
 
-    def __init__(self, clock: RealClock) -> None:
+    def __init__(self, clock: RealClock | VirtualClock) -> None:
         self._clock = clock
         self._heap: list[tuple[float, int, Player]] = []
         self._number = itertools.count()

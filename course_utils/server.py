@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl
 import h11
 
 from course_utils.api import ApiError
-from course_utils.clock import RealClock
+from course_utils.clock import RealClock, VirtualClock
 from course_utils.conduct import conduct_of
 from course_utils.engine import Answer, Engine, Request, error_answer, json_answer
 from course_utils.frames import Ending
@@ -306,11 +306,15 @@ class Connection(Protocol):
 class Core:
     """What the connections share; it knows nothing of the object the user holds, so that one can be collected."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock | VirtualClock) -> None:
         self.engine, self.ledger, self.clock = engine, ledger, clock
         self.connections: set[Connection] = set()
         self.patience = PATIENCE
         self.alarms = Alarms(clock)
+
+    def connection(self) -> asyncio.Protocol:
+        """What speaks on a connection that has just been opened."""
+        return _Connection(self)
 
     def respond(self, request: Request, arrived: float) -> Answer:
         """The engine's answer, or the server's own: the ledger at ``/ledger``, and leave for pages of other origins.
@@ -405,7 +409,7 @@ def _serve(loop: asyncio.AbstractEventLoop, core: Core, host: str, port: int, bo
     """The thread's work: listen, report the address, run until told to stop, leave nothing open."""
     asyncio.set_event_loop(loop)
     try:
-        server = loop.run_until_complete(loop.create_server(lambda: _Connection(core), host, port, backlog=BACKLOG))
+        server = loop.run_until_complete(loop.create_server(core.connection, host, port, backlog=BACKLOG))
     except UNUSABLE as error:
         loop.close()
         bound.set_exception(error)

@@ -11,6 +11,7 @@ from course_utils.crank import Crank
 from course_utils.lanes import race
 from course_utils.leakage import plot_leaks
 from course_utils.plots import Figure
+from course_utils.proxy import Proxy
 
 
 class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -135,6 +136,43 @@ class LeakWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def __repr__(self) -> str:
         return f"LeakWidget(window={self.window.value})\n{self.figure.reading}"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, and beside it the still picture for wherever widgets don't live."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
+
+
+class ProxyWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Four switches of a proxy, and when the text comes. Its twin in code: ``Proxy(gzip=True).plot()``.
+
+    ``widget.hint.value = True`` does what ticking the box does.
+    """
+
+    def __init__(self) -> None:
+        wide, plain = ipywidgets.Layout(width="560px"), {"description_width": "0"}
+
+        def box(value: bool, description: str) -> Any:
+            return ipywidgets.Checkbox(value, description=description, style=plain, layout=wide)
+
+        self.http10 = box(True, "the proxy speaks HTTP/1.0 to the server")
+        self.buffering = box(True, "the proxy may buffer")
+        self.gzip = box(True, "the proxy compresses")
+        self.hint = box(False, "the server sends X-Accel-Buffering: no")
+        self.view = ipywidgets.HTML()
+        self._boxes = {"http10": self.http10, "buffering": self.buffering, "gzip": self.gzip, "hint": self.hint}
+        super().__init__([*self._boxes.values(), self.view])
+        for one in self._boxes.values():
+            one.observe(self._redraw, "value")
+        self._redraw()
+
+    def _redraw(self, change: Any = None) -> None:
+        self.proxy = Proxy(**{name: one.value for name, one in self._boxes.items()})
+        self.figure: Figure = self.proxy.plot()
+        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
+
+    def __repr__(self) -> str:
+        return f"ProxyWidget({self.proxy})\n{self.figure.reading}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the still picture for wherever widgets don't live."""
