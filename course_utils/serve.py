@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     with server:
         print(
             f"export OPENAI_BASE_URL={server.url}\nexport OPENAI_API_KEY={shlex.quote(options.key or 'no-key-needed')}\n"
-            "# Ctrl-C ends the server",
+            f"# to see tokens arrive in a browser: {server.watch}\n# Ctrl-C ends the server",
             flush=True,
         )
         while not told:

@@ -19,6 +19,7 @@ import weakref
 from concurrent.futures import Future
 from dataclasses import replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -28,7 +29,7 @@ from course_utils.api import ApiError
 from course_utils.clock import RealClock, VirtualClock
 from course_utils.conduct import conduct_of
 from course_utils.engine import Answer, Engine, Request, error_answer, json_answer
-from course_utils.frames import Ending
+from course_utils.frames import Ending, Frame
 from course_utils.ledger import Ledger
 from course_utils.player import Alarms, Player
 
@@ -52,7 +53,9 @@ BACKLOG = 1024
 LINGER = 2.0
 """Seconds (of real time) that a client has, after its connection's last word, to close it too."""
 
-LEDGER, CONDUCT = "/ledger", "/conduct"
+LEDGER, CONDUCT, WATCH = "/ledger", "/conduct", "/watch"
+PAGE = Path(__file__).parent / "watch.html"
+"""A page that asks this server and shows what comes, as it comes."""
 CORS = {"access-control-allow-origin": "*", "access-control-expose-headers": "*"}
 """A page of any origin may ask, and read every header: the server holds nothing secret, and listens on this machine only
 unless told otherwise."""
@@ -317,14 +320,18 @@ class Core:
         return _Connection(self)
 
     def respond(self, request: Request, arrived: float) -> Answer:
-        """The engine's answer, or the server's own: the ledger at ``/ledger``, and leave for pages of other origins.
+        """The engine's answer, or the server's own: its books, a page to look at, and leave for pages of other origins.
 
         A fault in a reply function or a proxy of the user's is a 500 and a line in the log.
         """
         if request.method == "OPTIONS":
             return Answer(204, PREFLIGHT, (), booked=False)
+        path = request.path.partition("?")[0]
+        if (request.method, path) == ("GET", WATCH):
+            page = Frame(0.0, PAGE.read_bytes())
+            return Answer(200, {"content-type": "text/html; charset=utf-8"}, (page,), booked=False)
         try:
-            if request.method == "GET" and request.path.partition("?")[0] in (LEDGER, CONDUCT):
+            if request.method == "GET" and path in (LEDGER, CONDUCT):
                 self.engine.let_in(request.headers)
                 return replace(json_answer(self._books(request.path)), booked=False)
             return self.engine.respond(request, arrived, self.ledger.busy)
@@ -374,6 +381,11 @@ class LoopbackServer:
         """The base URL for an OpenAI client on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # "everywhere" is no address to call
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/v1"
+
+    @property
+    def watch(self) -> str:
+        """The address of a page for a browser: it asks this server and shows what comes, as it comes."""
+        return self.url.removesuffix("/v1") + WATCH
 
     def close(self) -> None:
         """Cut open streams, free the port, end the thread. Calling it twice is harmless."""

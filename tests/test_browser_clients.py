@@ -23,7 +23,7 @@ from course_utils.server import LoopbackServer
 from course_utils.sse import decode
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -119,10 +119,16 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def call() -> Iterator[Call]:
-    """Calls a function of the page. Nothing is intercepted: playwright would answer the preflights in the mock's place."""
+def browser() -> Iterator[Browser]:
     require(missing(), os.environ.get("CI") == "true")
-    with origin() as url, chromium() as browser:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def call(browser: Browser) -> Iterator[Call]:
+    """Calls a function of the page. Nothing is intercepted: playwright would answer the preflights in the mock's place."""
+    with origin() as url:
         page: Page = browser.new_page()
         page.goto(url)
         yield lambda name, *given: page.evaluate(f"given => inTime({name}(...given))", given)
@@ -209,6 +215,83 @@ def test_a_plain_wrapping_is_read_as_it_comes(call: Call, served: LoopbackServer
         lines = seen["text"].splitlines() if route == "ndjson" else [json.dumps({"token": seen["text"]})]
         assert "".join(json.loads(line).get("token", "") for line in lines) == REPLY
         assert came_one_by_one(seen["moments"])
+
+
+# --- the page of the mock -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+def ask(page: Page, server: LoopbackServer, model: str) -> None:
+    page.goto(server.watch)
+    page.get_by_label("Model").fill(model)
+    page.get_by_role("button", name="Ask").click()
+
+
+def ends(page: Page, state: str) -> None:
+    page.locator("#state", has_text=state).wait_for(timeout=10_000)
+
+
+def logged(page: Page) -> list[float]:
+    """When each read came, as the page has written it down."""
+    return [float(line.split()[0]) for line in page.locator("#log").inner_text().splitlines()]
+
+
+def test_the_page_of_the_mock_shows_tokens_as_they_arrive(watched: Page, served: LoopbackServer) -> None:
+    ask(watched, served, "mock-1;itl=0.02")
+    ends(watched, "complete")
+    assert watched.locator("#answer span").all_text_contents() == tokens(REPLY)
+    assert came_one_by_one([1000 * at for at in logged(watched)])
+    assert watched.locator("#texts").inner_text() == str(COUNT)
+
+
+def test_a_cut_anywhere_does_the_page_no_harm_and_shows_that_a_read_is_no_event(
+    watched: Page, served: LoopbackServer
+) -> None:
+    ask(watched, served, "mock-1;split-utf8;crlf;heartbeat=0.01")
+    ends(watched, "complete")
+    assert watched.locator("#answer").inner_text() == REPLY
+    assert int(watched.locator("#reads").inner_text()) > COUNT
+
+
+def test_the_page_hears_whole_sentences_and_the_rest_at_the_end(watched: Page) -> None:
+    mock = MockServer("One two. Three four! Five", clock=RealClock(), pace=Pace(headers=0, ttft=0, itl=0.01))
+    with mock.serve() as server:
+        watched.goto(server.watch)
+        watched.evaluate("""() => new MutationObserver(seen => { window.told = (window.told || []).concat(
+            seen.flatMap(one => [...one.addedNodes].map(node => node.data)).filter(text => text))
+        }).observe(document.getElementById("heard"), {childList: true})""")
+        watched.get_by_role("button", name="Ask").click()
+        ends(watched, "complete")
+        assert watched.evaluate("window.told") == ["One two.", " Three four!", " Five"]
+
+
+def test_the_button_of_the_page_stops_the_model(watched: Page, served: LoopbackServer) -> None:
+    ask(watched, served, "mock-1;itl=0.3")
+    watched.locator("#answer span").first.wait_for()
+    watched.get_by_role("button", name="Stop").click()
+    ends(watched, "stopped")
+    wait_for(lambda: served.ledger[-1].ended == "client_left")
+    assert served.ledger[-1].tokens_generated < COUNT
+
+
+@pytest.mark.parametrize(
+    ("model", "state"),
+    [
+        ("mock-1;error=429", "failed: this error was asked for"),
+        ("mock-1;error-at=3", "failed: "),
+        ("mock-1;cut=3", "failed: "),
+        ("mock-1;end=3", "ended without a finish reason"),
+    ],
+)
+def test_the_page_says_how_a_stream_went_wrong(watched: Page, served: LoopbackServer, model: str, state: str) -> None:
+    ask(watched, served, model)
+    ends(watched, state)
 
 
 # --- EventSource -----------------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ def serving(*options):
     """The process and the variables that it prints."""
     with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            lines = [process.stdout.readline().removeprefix("export ").strip() for _ in range(3)]
-            assert lines[2] == "# Ctrl-C ends the server"
+            lines = [process.stdout.readline().removeprefix("export ").strip() for _ in range(4)]
+            assert lines[2].endswith("/watch")
+            assert lines[3] == "# Ctrl-C ends the server"
             yield process, dict(line.split("=", 1) for line in lines[:2])
         finally:
             process.kill()
