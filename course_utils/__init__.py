@@ -13,7 +13,7 @@ _HOME = {
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
     "api": ("MODEL",),
     "cuts": ("cut", "share_wrong"),
-    "envelopes": ("layers", "unwrap"),
+    "envelopes": ("layers", "locate", "unwrap"),
     "conduct": ("Conduct", "conduct_of"),
     "eventsource": ("EventSource",),
     "frames": ("hold_all", "page_buffer"),

@@ -2,7 +2,8 @@
 
 In-process its answers stream: ``httpx2.ASGITransport`` collects the whole body before it hands anything over; here each
 piece is handed over when the application sends it, in real or in virtual time, and a client that closes its stream is a
-client that has left, as over a socket.
+client that has left, as over a socket. Virtual time has no threads, so there endpoints and what they depend on have to be
+``async def``: FastAPI calls a plain ``def`` in a thread.
 """
 
 from __future__ import annotations

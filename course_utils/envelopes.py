@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from course_utils import sse
 from course_utils.line import Read
@@ -75,3 +76,22 @@ def layers(chunk: bytes) -> dict[str, bytes]:
     value = event.removeprefix(b"data: ").removesuffix(b"\n\n")
     text = json.loads(value)["choices"][0]["delta"]["content"]
     return {"HTTP chunk": chunk, "event": event, "JSON": value, "token": text.encode()}
+
+
+def locate(events: Iterable[sse.Event], wanted: str) -> str:
+    """Where a text stands first, as the path to it and the type of its event: ``delta.text in content_block_delta``."""
+    for event in events:
+        value = None if event.data == "[DONE]" else json.loads(event.data)
+        if (path := next(_paths(value, wanted), None)) is not None:
+            return f"{path.removeprefix('.')} in {event.type}"
+    raise ValueError(f"no event says {wanted!r}")
+
+
+def _paths(value: Any, wanted: str) -> Iterator[str]:
+    """The paths in a JSON value that lead to a text."""
+    if isinstance(value, dict):
+        yield from (f".{key}{path}" for key, inner in value.items() for path in _paths(inner, wanted))
+    elif isinstance(value, list):
+        yield from (f"[{index}]{path}" for index, inner in enumerate(value) for path in _paths(inner, wanted))
+    elif value == wanted:
+        yield ""

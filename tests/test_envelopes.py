@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 
 from course_utils.carriers import overhear
-from course_utils.envelopes import layers, unwrap
+from course_utils.envelopes import layers, locate, unwrap
 from course_utils.line import Read
+from course_utils.sse import Event
 
 ASKED = {"stream": True, "messages": [{"role": "user", "content": "hello"}]}
 EVENT = 'data: {"choices":[{"delta":{"content":"Née "}}]}\n\n'.encode()
@@ -54,3 +55,21 @@ def test_the_layers_of_a_token_lie_in_each_other():
     assert opened["event"] == EVENT
     assert opened["token"] == "Née ".encode()
     assert all(inner in outer for outer, inner in pairwise(opened.values()))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place"),
+    [("Hi", "choices[0].delta.content in message"), ("stop", "end.why in done"), ("x", "list[1][0] in done")],
+)
+def test_a_text_is_located_by_its_path_and_its_event(wanted, place):
+    events = [
+        Event('{"choices": [{"delta": {"content": "Hi"}}]}'),
+        Event('{"end": {"why": "stop"}, "list": [1, ["x"]]}', "done"),
+        Event("[DONE]"),
+    ]
+    assert locate(events, wanted) == place
+
+
+def test_what_is_nowhere_is_not_located():
+    with pytest.raises(ValueError, match="no event says 'gone'"):
+        locate([Event("[DONE]")], "gone")

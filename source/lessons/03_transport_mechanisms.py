@@ -1,0 +1,449 @@
+# %% [markdown]
+# # How does a token get to you?
+#
+# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 and 2 come first.*
+#
+# Afterwards you can read a stream as the bytes it is, say which transport suits which task, write an endpoint that streams,
+# and find out who holds a stream back.
+
+# %% id="setup"
+from course_utils import CARRIERS, TALKS, carry, converse, overhear, layers, share_wrong, unwrap
+from course_utils import MockServer, Pace, VirtualClock, plot_bars, plot_curves, plot_timelines, predict, reveal, ttfv
+from course_utils import EventSource, Proxy, ProxyWidget, app_client, locate, sse
+
+request = {
+    "model": "mock-1",
+    "messages": [{"role": "user", "content": "hello"}],
+    "stream": True,
+    "stream_options": {"include_obfuscation": False},
+}
+
+# %% [markdown]
+# ## Envelopes
+#
+# A client that asks for a stream gets bytes. `overhear` sends a request and keeps every *read*: what one call of `read()` on
+# the connection gave.
+#
+# **Predict.** The answer begins with `Hello`, five letters. How many bytes travel to bring them?
+
+# %% id="predict-bytes"
+predict("3.a", ...)
+
+# %% [markdown]
+# **Run.** The first read, as it came:
+
+# %% id="head"
+reads = overhear("/v1/chat/completions", request)
+print(reads[0].data.decode())
+
+# %% [markdown]
+# A status, headers, an empty line, and then the body begins. There is no `Content-Length`, for nobody knows it yet. Instead the
+# body comes in *HTTP chunks* (`transfer-encoding: chunked`): a size in hexadecimal, so many bytes, the next size. That is all that HTTP
+# has to say about streaming. The second read is the one with our token:
+
+# %% id="token"
+print(reads[1].data.decode())
+
+# %% [markdown]
+# A token inside JSON, inside an event, inside an HTTP chunk. Let us open one after the other:
+
+# %% id="layers"
+opened = layers(reads[1].data)
+for name, data in opened.items():
+    print(f"{name:<10} {len(data):4} bytes  {data[:24]!r} ... {data[-12:]!r}")
+reveal("3.a", len(opened["HTTP chunk"]), "bytes")
+
+# %% [markdown]
+# Around these come those that a program hardly ever sees:
+#
+# ```mermaid
+# flowchart LR
+#   T[token] --> J[JSON: chunk of the API] --> E[event: ends with an empty line] --> H[HTTP chunk: has a size]
+#   H --> R[TLS record] --> S[TCP segment] --> G["read()"]
+# ```
+#
+# In words: token, JSON, event, HTTP chunk, TLS record, TCP segment, and at last what your `read()` gives. The events are
+# **SSE**, *server-sent events*: lines of `name: value`, of which `data` is the most important, and an empty line that ends the event. SSE is
+# plain HTTP and no kind of WebSocket. How does a stream end?
+
+# %% id="end"
+print(reads[-1].data.decode())
+
+# %% [markdown]
+# Three ends, one for each layer that has one. `finish_reason` says that the *answer* is complete. `[DONE]` is a habit of this API and
+# no part of SSE. The chunk of size `0` says that the *body* is complete; a connection that breaks before it was cut off.
+#
+# Do the envelopes at least have the same borders? The same answer four times: as it is, three tokens to an event (`pack`), three
+# events to a write (`bundle`), and written in pieces of 50 bytes (`split`).
+
+# %% id="counts"
+print("reads  HTTP chunks  events  tokens")
+for model in ("mock-1", "mock-1;pack=3", "mock-1;bundle=3", "mock-1;split=50"):
+    found = unwrap(overhear("/v1/chat/completions", request | {"model": model})).counts()
+    print("{reads:5}  {HTTP chunks:11}  {events:6}  {tokens:6}".format(**found), "", model)
+
+# %% [markdown]
+# The text is the same in all four. The role, the finish reason and `[DONE]` are events without a token, and those that are
+# ready together leave together.
+#
+# **Say it:** one read is not one event, one event is not one token. No layer keeps the borders of another.
+#
+# ## Shaken bytes
+#
+# So what does a parser like this do? You find it in many tutorials, and on the answer above it is right:
+
+# %% id="naive"
+def naive(reads):
+    for read in reads:
+        for block in read.decode().split("\n\n"):
+            if block.startswith("data: "):
+                yield block.removeprefix("data: ")
+
+short = unwrap(overhear("/v1/chat/completions", request | {"max_tokens": 5}))
+print(list(naive(short.chunks)) == list(short.events), len(short.body), "bytes")
+
+# %% [markdown]
+# Now the network cuts the same bytes where it likes. `share_wrong` does so a hundred times, at random places.
+#
+# **Predict.** A read has 4000 bytes at most; the answer has not even half of that. In how many of 100 runs is this parser wrong?
+
+# %% id="predict-wrong"
+predict("3.b", ...)
+
+# %% id="wrong"
+wrong = share_wrong(naive, short.body, short.events, most=4000)
+reveal("3.b", 100 * wrong, "of 100")
+
+# %% [markdown]
+# And with other sizes? Beside it the parser of this course, which keeps what is unfinished until the next read:
+
+# %% id="shaken"
+def right(reads):
+    return [event.data for event in sse.decode(reads)]
+
+curves = {"split per read": [], "keeps the rest": []}
+for most in (50, 500, 1000, 2000, 4000, 8000, 16000):
+    for name, parse in zip(curves, (naive, right)):
+        curves[name].append((most, 100 * share_wrong(parse, short.body, short.events, most)))
+plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes", y="wrong runs of 100")
+
+# %% [markdown]
+# The larger the reads, the more often the whole answer lies in one of them. That is why this parser passes its tests, with short
+# answers on one machine, and fails on the train. Nothing tells you: it raises no error, it loses words.
+#
+# **Say it:** what is unfinished at the end of a read is kept for the next one. (You build that parser in exercise 3.1.)
+#
+# ## Five transports, one clock
+#
+# SSE is one way to carry tokens. Others: plain text in HTTP chunks, lines of JSON (*NDJSON*), a **WebSocket**, a connection on which both
+# sides may speak at any time, and *polling*, that is, asking again and again whether the job is done.
+#
+# They all go to the same mock, over a network where a round trip takes 0.1 s. TCP's handshake is one round trip, that of TLS another, the
+# request and the way back a third. The model has its first token after 0.5 s.
+#
+# **Predict.** By how many seconds is the WebSocket's first text earlier than that of SSE?
+
+# %% id="predict-socket"
+predict("3.c", ...)
+
+# %% id="five"
+lanes = {name: carry(name, pace=Pace(ttft=0.5, itl=0.1), rtt=0.1) for name in CARRIERS}
+plot_timelines(lanes, title="Five transports")
+
+# %% id="reveal-socket"
+reveal("3.c", ttfv(lanes["SSE"]) - ttfv(lanes["WebSocket"]), "s")
+
+# %% [markdown]
+# Below zero: it is *later*, by one round trip, for a WebSocket begins as an HTTP request that asks for a change of protocol. Apart from that
+# the four streams are equal to the last digit. They wait for the same model. Only polling shows nothing until all is done, and then
+# waits for its next question.
+#
+# Is a WebSocket ever faster, then? An agent talks twenty times, a few tokens each, with a tool after every turn:
+
+# %% id="twenty"
+agent = Pace(headers=0.05, ttft=0.2, itl=0.02)
+talks = {how: converse(how, turns=20, pace=agent, rtt=0.1) for how in TALKS}
+for how, talk in talks.items():
+    print(f"{how:<28} {talk.connections:2} connections, {talk.sent} bytes sent")
+plot_bars({how: talk.seconds for how, talk in talks.items()}, title="Twenty turns", unit="s")
+
+# %% [markdown]
+# What costs is the *setting up*, and whoever keeps the connection has saved it, with plain HTTP too. Your `openai` client does so as long as
+# you keep the client; make a new one for each call and you pay each time. What a WebSocket has of its own is the second direction (stop, or
+# say something in the middle of an answer), less to send per turn, and a server that may keep your context at hand. OpenAI speaks
+# of "up to roughly 40 %" for twenty and more tool calls over its socket (2026): for that all three count.
+#
+# | | goes | a browser reads it with | comes back by itself | choose it for |
+# |---|---|---|---|---|
+# | chunked text | to you | `fetch` | no | `curl`, a demo: no room for errors or an end |
+# | NDJSON | to you | `fetch` | no | programs that read lines; Ollama speaks it |
+# | SSE by POST | to you | `fetch` and a parser | no | nearly every LLM API |
+# | SSE by GET | to you | `EventSource` | yes, always | notifications (see below) |
+# | WebSocket | both ways | `WebSocket` | no | voice, agents, stop buttons |
+# | polling | on request | anything | of course | jobs of minutes, with nobody watching |
+#
+# **Say it:** the transport does not make the model faster. Choose by direction, by who reads it, and by what happens when it breaks.
+#
+# ## Write the server's side
+#
+# Between model and browser stands a server of yours. With FastAPI it takes a generator that passes tokens on. This one asks the mock, on a
+# clock that waits for nobody:
+
+# %% id="upstream"
+clock = VirtualClock()
+mock = MockServer("Six tokens, no more.", pace=Pace(ttft=0.5, itl=0.1), clock=clock)
+upstream = mock.async_client()
+
+async def answer(prompt):
+    question = [{"role": "user", "content": prompt}]
+    stream = await upstream.chat.completions.create(model="mock-1", messages=question, stream=True)
+    async with stream:
+        async for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                yield chunk.choices[0].delta.content
+
+# %% [markdown]
+# Two details carry it. The client is the *asynchronous* one: a synchronous one inside `async def` would let all other users wait
+# (lesson 7). And `async with` closes the stream when your own client leaves, so that the model stops. Now two endpoints, one
+# for text and one for events:
+
+# %% id="endpoints"
+from fastapi import Body, FastAPI
+from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+app = FastAPI()
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no", "x-content-type-options": "nosniff"}
+
+@app.post("/text")
+async def text(prompt: str = Body(embed=True)):
+    return StreamingResponse(answer(prompt), media_type="text/plain", headers=HEADERS)
+
+# %% [markdown]
+# The headers are asked of caches, proxies and browsers: keep no copy, hold nothing back, don't guess what this might be. (Chrome
+# used to hold back the first kilobyte of plain text to guess.) For events FastAPI sets the first two itself:
+
+# %% id="events"
+@app.post("/events", response_class=EventSourceResponse)
+async def events(prompt: str = Body(embed=True)):
+    async for piece in answer(prompt):
+        yield ServerSentEvent(data={"text": piece})
+    yield ServerSentEvent(event="done", data={})
+
+# %% [markdown]
+# **Run.** Without a port first: `app_client` calls the application where it stands.
+
+# %% id="in-process"
+async def read(path):
+    async with app_client(app).stream("POST", path, json={"prompt": "hello"}) as response:
+        async for data in response.aiter_bytes():
+            print(f"{clock.now():.1f} s  {data}")
+
+await clock.play(read("/text"))
+await clock.play(read("/events"))
+
+# %% [markdown]
+# Compare the two. Text says nothing but text: no end, no error, and where a token ends only by chance. In an event each token stands in
+# JSON, so that its spaces and line ends survive, and the end has a name, `done`.
+#
+# ## The bill that never stops
+#
+# Browsers have a client of their own for SSE, `EventSource`, and tutorials give it an endpoint like this. It asks with GET, for
+# that is all an `EventSource` can do:
+
+# %% id="tutorial"
+@app.get("/sse", response_class=EventSourceResponse)
+async def tutorial(prompt: str):
+    async for piece in answer(prompt):
+        yield ServerSentEvent(data=piece)
+    yield ServerSentEvent(raw_data="[DONE]")
+
+# %% [markdown]
+# `EventSource` of this course keeps the rules of the browser's: when the connection ends, it waits three seconds (in Chromium) and asks
+# again. An answer has 6 tokens and is complete after 1.0 s.
+#
+# **Predict.** Somebody opens the page, reads the answer, and leaves the tab open for a minute. How many tokens does the model generate?
+
+# %% id="predict-bill"
+predict("3.d", ...)
+
+# %% id="bill"
+mock.ledger.clear()
+page = EventSource(app_client(app), "/sse?prompt=hello", clock)
+heard = await clock.play(page.listen(60))
+print(mock.ledger[0], mock.ledger[-1], sep="\n...\n")
+reveal("3.d", sum(entry.tokens_generated for entry in mock.ledger), "tokens")
+
+# %% [markdown]
+# A complete answer is no reason for an `EventSource` to stop: to reconnect is what it was made for. `[DONE]` means nothing to it. What does?
+# Its own `close()`, or the status 204, *No Content*. So let the page close it at the end:
+
+# %% id="close"
+mock.ledger.clear()
+page = EventSource(app_client(app), "/sse?prompt=hello", clock)
+await clock.play(page.listen(60, until=lambda event: event.data == "[DONE]"))
+print(len(mock.ledger), "generation")
+
+# %% [markdown]
+# Or let the server say that there is no more. The client tells it the `id` of the last event it has seen:
+
+# %% id="no-content"
+from fastapi import Depends, Header, HTTPException
+
+async def not_again(last_event_id: str | None = Header(None)):
+    if last_event_id == "end":
+        raise HTTPException(204)
+
+@app.get("/once", response_class=EventSourceResponse, dependencies=[Depends(not_again)])
+async def once(prompt: str):
+    async for piece in answer(prompt):
+        yield ServerSentEvent(data=piece)
+    yield ServerSentEvent(event="done", id="end", data={})
+
+# %% id="once"
+mock.ledger.clear()
+page = EventSource(app_client(app), "/once?prompt=hello", clock)
+await clock.play(page.listen(60))
+print(page.connections, "connections,", len(mock.ledger), "generation")
+
+# %% [markdown]
+# The third way is the one of nearly all LLM APIs: POST. An `EventSource` can't send it, nor a body, nor a header with your key, so a page
+# uses `fetch` with a parser and decides by itself whether to ask again. With GET the prompt also stands in the address, and so in logs and
+# histories. `read("/events")` above was such a client: one request, one generation.
+#
+# **Say it:** with `EventSource` reconnecting is the rule and ending the exception, and each time somebody pays.
+#
+# ## Who holds it back?
+#
+# "My server yields, but the text comes in one piece." Between the two stands a proxy. This one behaves as nginx 1.22 did when we measured
+# it in all sixteen positions of four switches.
+#
+# **Predict.** Right now it holds everything back. How many of the four switches, each flipped *alone*, would set the stream free?
+
+# %% id="predict-switches"
+predict("3.e", ...)
+
+# %% [markdown]
+# Try it:
+
+# %% id="proxy"
+ProxyWidget()
+
+# %% [markdown]
+# The same in code:
+
+# %% id="switches"
+from dataclasses import replace
+
+bad, free = Proxy(http10=True, buffering=True, gzip=True, hint=False), []
+for switch in ("http10", "buffering", "gzip", "hint"):
+    arrived = ttfv(replace(bad, **{switch: not getattr(bad, switch)}).deliver())
+    print(f"{switch:<10} flipped: first text after {arrived:.1f} s")
+    if arrived < 1:
+        free.append(switch)
+reveal("3.e", len(free), "switches")
+
+# %% [markdown]
+# Two causes lay on top of each other: pages of 4096 bytes, which this proxy fills when it speaks HTTP/1.0 to the server, and a compressor that
+# waits for more. Remove one, and the other still holds; that is why so many "fixes" for this don't seem to help. One
+# switch is in *your* hands, without anybody's leave: the header `X-Accel-Buffering: no`. It costs nothing, so send it always.
+#
+# **Say it:** that a server yields says nothing about when it arrives. Measure at the client.
+#
+# ## Going further
+#
+# The core ends here. What follows is for whoever has time left.
+#
+# ### Silence
+#
+# Many proxies cut a connection on which nothing has moved for a minute. A model that thinks is silent. Here it pauses for four seconds
+# after the third token, and the proxy is patient for two; `heartbeat` sends an SSE comment (a line that begins with a colon) after each
+# silent second.
+
+# %% id="silence"
+import openai
+
+for wishes in ("idle=2", "heartbeat=1;idle=2"):
+    name = f"mock-1;pause=3:4;{wishes}"
+    try:
+        stream = mock.client().chat.completions.create(**request | {"model": name})
+        print(f"{name:<38} {len(list(stream))} chunks")
+    except openai.APIConnectionError as error:
+        print(f"{name:<38} {error} {error.__cause__}")
+
+# %% [markdown]
+# No parser passes the comments on, and the proxy sees movement. But so does your time-out between two reads: a server that sends nothing
+# but comments can keep a client waiting for ever. (FastAPI sends one each 15 seconds by itself.)
+#
+# ### Three dialects
+#
+# The envelopes are everybody's, the JSON in them is not. Three APIs, asked for the same answer; the table is made from the bytes that came:
+
+# %% id="dialects"
+question = request["messages"]
+asked = {
+    "chat/completions": ({"messages": question}, "stop"),
+    "responses": ({"input": "hello"}, "completed"),
+    "messages": ({"messages": question, "max_tokens": 50}, "end_turn"),
+}
+for route, (body, end) in asked.items():
+    response = mock.http().post(route, json={"model": "mock-1", "stream": True} | body)
+    events = list(sse.decode([response.content]))
+    print(f"{route:<17} text: {locate(events, 'Six')}")
+    print(f"{'':17} end:  {locate(events[::-1], end)}; last event: {events[-1].data[:24]}")
+
+# %% [markdown]
+# Chat Completions (the first) is what most servers of other makers speak too. Responses (OpenAI's newer one) and Messages (Anthropic's) name their
+# events, open and close everything, and say the end in JSON. Clients skip types that they don't know, for new ones come.
+#
+# ### On a real port
+#
+# Your application, by `uvicorn`, on a port of this machine. A real clock needs a real mock behind it:
+
+# %% id="port" tags=["live"]
+import httpx2
+from course_utils import RealClock, serve_app
+
+now = RealClock().now
+upstream = MockServer(pace=Pace(headers=0.05, ttft=0.3, itl=0.05), clock=RealClock()).async_client()
+with serve_app(app) as url, httpx2.stream("POST", f"{url}/events", json={"prompt": "hello"}) as response:
+    moments = [now() for data in response.iter_bytes()]
+assert moments[-1] - moments[0] > 0.1
+print(f"{url}: {len(moments)} reads, from {moments[0]:.2f} to {moments[-1]:.2f} s")
+
+# %% [markdown]
+# ### In a real browser
+#
+# The mock also serves a page that shows tokens as they arrive, with the counts of this lesson. In a terminal, `python3 start.py serve` prints its
+# address; try the model names `mock-1;bundle=3`, `mock-1;page=4096`, `mock-1;cut=12`. The same from here:
+
+# %% id="watch" tags=["live"]
+with MockServer(clock=RealClock()).serve() as server:
+    print(server.watch)
+    page = httpx2.get(server.watch).text
+assert "EventSource could not do this" in page
+print(len(page), "characters, no build step")
+
+# %% [markdown]
+# ### Others that you will meet
+#
+# - **gRPC** streams between services: messages over HTTP/2, with a status *after* the body. A browser needs a proxy for it.
+# - **WebTransport**, over HTTP/3, has several streams on one connection. All large browsers have it since March 2026; for LLM text hardly anybody
+#   uses it.
+# - **WebRTC** carries voice, and tolerates loss.
+# - **MCP**, by which models reach tools, used resumable SSE; its revision of July 2026 has no sessions, and a stream that breaks is asked for
+#   again. From *resumable* to *safe to repeat*: exercise 3.3 is about the first.
+# - An `EventSource` over HTTP/1.1 holds one of six connections that a browser grants an origin. The seventh tab waits.
+#
+# ## Exercises
+#
+# Open [the exercises](../exercises/03_transport_mechanisms.ipynb): 3.1 and 3.4 are the core, 3.2 and 3.3 go further.
+#
+# ## Summary
+#
+# - A token travels in envelopes whose borders don't match. Keep what is unfinished, and let the JSON say that the answer is complete.
+# - The transport does not change when the model speaks. Set-up costs round trips: keep connections.
+# - `EventSource` asks again after a complete answer. Close it, answer 204, or use POST.
+# - What stands in between may hold, cut or compress. Send the headers, and measure at the client.
+#
+# **Next:** lesson 4 asks what goes wrong in the middle of a stream, and what streaming costs.
