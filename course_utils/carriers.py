@@ -191,8 +191,8 @@ def _follow(event: Any) -> dict[str, str]:
 
 
 TALKS: dict[str, Callable[[Network, int], Any]] = {
-    "a new connection each turn": lambda network, turns: _over_http(network, turns, keep=False),
-    "one connection, kept": lambda network, turns: _over_http(network, turns, keep=True),
+    "new connections": lambda network, turns: _over_http(network, turns, keep=False),
+    "one connection": lambda network, turns: _over_http(network, turns, keep=True),
     "WebSocket": _over_websocket,
 }
 

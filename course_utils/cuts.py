@@ -21,7 +21,7 @@ def cut(body: bytes, most: int, draw: random.Random) -> list[bytes]:
     return pieces
 
 
-def share_wrong(parse: Parser, body: bytes, expected: Sequence[str], most: int, times: int = 100) -> float:
+def share_wrong(parse: Parser, body: bytes, expected: Sequence[str], most: int, times: int = 1000) -> float:
     """The share of ``times`` random cuts after which ``parse`` does not give what is ``expected``. An error is wrong too.
 
     The cuts are the same for every parser.

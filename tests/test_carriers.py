@@ -54,5 +54,5 @@ def test_a_websocket_sends_fewer_bytes_for_the_same_turns():
 def test_an_unknown_name_is_told_which_there_are():
     with pytest.raises(ValueError, match="there are chunked text, SSE"):
         carry("pigeon")
-    with pytest.raises(ValueError, match="there are a new connection"):
+    with pytest.raises(ValueError, match="there are new connections, one connection, WebSocket"):
         converse("pigeon", 1)
