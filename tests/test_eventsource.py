@@ -80,6 +80,11 @@ def test_it_gives_up_for_ever_where_the_answer_is_no_event_stream(answer):
     assert (len(asked), page.state, clock.now()) == (1, CLOSED, 0)
 
 
+def test_an_event_without_an_id_has_that_of_the_one_before_also_of_an_earlier_connection():
+    page, _, _ = source((200, STREAM, [ONE]), (200, STREAM, [b"data: more\n\n"]), (204, {}, []))
+    assert [(event.data, event.id) for event in run(page.listen(60), page._clock)] == [("one", "1"), ("more", "1")]
+
+
 @pytest.mark.parametrize("error", [httpx2.ConnectError("refused"), httpx2.RemoteProtocolError("cut")])
 def test_a_broken_line_makes_it_ask_again(error):
     page, _, clock = source(error, (200, STREAM, [ONE, error]), (204, {}, []))

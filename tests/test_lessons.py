@@ -1,13 +1,19 @@
 """The numbers that stand in the prose of lessons are those that the code gives."""
 
+import asyncio
+import dataclasses
 import json
 import re
 from pathlib import Path
 
+import anyio.to_thread
+import fastapi.sse
 import pytest
 
-from course_utils import lanes, leakage, metrics
+from course_utils import eventsource, lanes, leakage, metrics, proxy
+from course_utils.carriers import carry, overhear
 from course_utils.checks import exercises
+from course_utils.envelopes import unwrap
 from course_utils.lanes import race
 from course_utils.lm import weights
 from course_utils.pace import Pace
@@ -145,3 +151,58 @@ def test_the_time_out_of_lesson_4_is_shorter_than_the_answer(lesson_4):
     assert "a time-out of one second, and the answer takes two and a half" in lesson_4[0]
     assert "timeout=1.0" in lesson_4[1]
     assert metrics.e2e(lanes.deliver(Pace(ttft=0.5, itl=0.05))) == pytest.approx(2.5, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def lesson_3() -> tuple[str, str]:
+    """Its prose, and its code."""
+    name = "03_transport_mechanisms.py"
+    return prose(name), (SOURCE / name).read_text("utf-8")
+
+
+def test_lesson_3_speaks_of_the_paces_and_trips_that_it_sets(lesson_3):
+    text, code = lesson_3
+    trip, first = stated(r"a round trip takes ([\d.]+) s", text), stated(r"token takes the model ([\d.]+) s", text)
+    assert f"pace=Pace(ttft={first}, itl=0.1), rtt={trip}" in code
+    assert "one for TCP's handshake, one for that of TLS, one for the request" in text
+    assert metrics.ttfv(carry("SSE", pace=Pace(ttft=float(first)), rtt=float(trip))) == 0.8
+    pieces = stated(r"in pieces of (\d+) bytes", text)
+    assert f"mock-1;split={pieces}" in code
+    assert "three tokens to an event (`pack`), three events to a write (`bundle`)" in text
+    assert '"mock-1;pack=3", "mock-1;bundle=3"' in code
+
+
+def test_the_answer_that_lesson_3_shakes_is_as_short_as_it_says(lesson_3):
+    text, code = lesson_3
+    most = stated(r"A read has (\d+) bytes at most; the answer has not even half", text)
+    assert f"most={most}" in code
+    asked = {"model": "mock-1", "stream": True, "max_tokens": 5, "messages": [{"role": "user", "content": "hello"}]}
+    obfuscated = {"stream_options": {"include_obfuscation": False}}
+    assert len(unwrap(overhear("/v1/chat/completions", asked | obfuscated)).body) < int(most) / 2
+
+
+def test_the_answer_that_is_billed_again_and_again_is_as_lesson_3_says(lesson_3):
+    text, code = lesson_3
+    reply, first, gap = re.search(r'MockServer\("(.*)", pace=Pace\(ttft=(.*), itl=([\d.]+)\)', code).groups()
+    count = int(stated(r"An answer has (\d+) tokens", text))
+    assert len(tokens(reply)) == count
+    assert stated(r"is complete after (\d+) s", text) == f"{float(first) + (count - 1) * float(gap):g}"
+    assert "it waits three seconds" in text
+    assert eventsource.RETRY == 3
+
+
+def test_the_limits_that_lesson_3_names_are_those_of_others(lesson_3):
+    text, _ = lesson_3
+
+    async def threads():
+        return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    assert int(stated(r"holds one of (\d+) threads", text)) == asyncio.run(threads())
+    assert float(stated(r"FastAPI sends one each (\d+) seconds", text)) == fastapi.sse._PING_INTERVAL
+    assert int(stated(r"pages of (\d+) bytes", text)) == proxy.PAGE
+
+
+def test_the_proxy_of_lesson_3_has_as_many_positions_as_it_says(lesson_3):
+    assert "four switches" in lesson_3[0]
+    assert "sixteen positions" in lesson_3[0]
+    assert len(dataclasses.fields(proxy.Proxy)) == 4

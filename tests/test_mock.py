@@ -87,3 +87,12 @@ def test_importing_and_starting_the_mock_does_not_import_openai():
 
     code = "import sys, course_utils; course_utils.MockServer(); sys.exit('openai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_plain_client_reaches_every_route_in_virtual_time():
+    mock = MockServer("one two", pace=Pace(headers=0.25, ttft=0.5, itl=0.5), clock=VirtualClock())
+    with mock.http() as http:
+        assert http.post("text", json={"prompt": "Hi"}).text == "one two"
+        assert http.get("models").json()["data"][0]["id"] == mock.model
+    assert mock.clock.now() == 1.0
+    assert mock.ledger[0].route == "/v1/text"
