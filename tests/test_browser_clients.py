@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from browser import chromium, missing
+from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from test_browser import require
 from test_server import wait_for
 
-from course_utils.clock import RealClock
+from course_utils.asgi import app_client, serve_app
+from course_utils.clock import RealClock, VirtualClock, run
+from course_utils.eventsource import RETRY, EventSource
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 from course_utils.replies import tokens
@@ -297,6 +302,11 @@ def test_the_page_says_how_a_stream_went_wrong(watched: Page, served: LoopbackSe
 # --- EventSource -----------------------------------------------------------------------------------------------------
 
 
+async def refuse_the_end(last_event_id: str | None = Header(None)) -> None:
+    if last_event_id == "end":
+        raise HTTPException(204)
+
+
 def text_of(log: Sequence[dict[str, Any]]) -> str:
     return "".join(json.loads(one["data"])["token"] for one in log if one["type"] == "message")
 
@@ -350,6 +360,37 @@ def test_an_event_source_that_closes_leaves_and_does_not_come_back(call: Call, s
     wait_for(lambda: served.ledger[0].ended == "client_left")
     wait_for(lambda: served.ledger[0].tokens_generated == COUNT)  # it might have come back, so the model goes on
     assert len(served.ledger) == 1
+
+
+def test_the_event_source_of_the_course_asks_as_often_as_that_of_the_browser(browser: Browser) -> None:
+    """Endpoints as in lesson 3: one that a tutorial gives, and one that says 204 to who has seen the end."""
+    ends = {"/tutorial": ServerSentEvent(raw_data="[DONE]"), "/once": ServerSentEvent(event="done", id="end", data={})}
+    app, asked = FastAPI(), Counter[str]()
+
+    @app.get("/{name}", response_class=EventSourceResponse)
+    async def endpoint(name: str, seen: Annotated[None, Depends(refuse_the_end)]) -> AsyncIterator[ServerSentEvent]:
+        yield ServerSentEvent(data=name)
+        yield ends[f"/{name}"]
+
+    @app.middleware("http")
+    async def count(request: Any, answer: Any) -> Any:
+        asked[request.url.path] += 1
+        return await answer(request)
+
+    sources = [EventSource(app_client(app), path, VirtualClock()) for path in ends]
+    for source in sources:
+        run(source.listen(RETRY * 1.5), source._clock)
+    ours = Counter(asked)
+    asked.clear()
+    with serve_app(app) as url:
+        page = browser.new_page()
+        page.goto(f"{url}/openapi.json")
+        page.evaluate("paths => { window.sources = paths.map(path => new EventSource(path)) }", list(ends))
+        wait_for(lambda: min(asked[path] for path in ends) == 2, seconds=10)
+        page.wait_for_function("sources[1].readyState === EventSource.CLOSED")
+        assert page.evaluate("sources[0].readyState") != CLOSED
+        page.close()
+    assert ours == {path: asked[path] for path in ends}
 
 
 # --- WebSocket -------------------------------------------------------------------------------------------------------

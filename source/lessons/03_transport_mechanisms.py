@@ -108,8 +108,8 @@ print(list(naive(short.chunks)) == list(short.events), len(short.body), "bytes")
 import random
 
 blocks = list(naive(cut(short.body, 800, random.Random(2))))
-print(len(short.events), "events were sent;", len(blocks), "blocks found:")
-print([block in short.events for block in blocks])
+print(len(short.events), "events sent,", len(blocks), "blocks found:")
+print(*["whole" if block in short.events else "HALF" for block in blocks])
 
 # %% [markdown]
 # Half events pass for whole ones, and their other halves are dropped without a word. `share_wrong` cuts a thousand times.
@@ -138,7 +138,7 @@ plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes",
 
 # %% [markdown]
 # The larger the reads, the more often one of them holds the whole answer. So this parser passes its tests, with short answers on one
-# machine, and fails in a train.
+# machine, and fails on a train.
 #
 # **Say it:** what is unfinished at the end of a read is kept for the next. (You build that parser in exercise 3.1.)
 #
@@ -261,8 +261,8 @@ async def tutorial(prompt: str):
     yield ServerSentEvent(raw_data="[DONE]")
 
 # %% [markdown]
-# The `EventSource` of this course keeps the rules of the browser's: when the connection ends, it waits three seconds and asks again. An
-# answer has 6 tokens and is complete after 1 s.
+# The `EventSource` of this course keeps the rules of the browser's: when the connection ends, it waits, as Chromium does, three seconds and
+# asks again. An answer has 6 tokens and is complete after 1 s.
 #
 # **Predict.** Somebody reads the answer and leaves the tab open, for a minute in all. How many tokens does the model generate?
 
@@ -277,7 +277,7 @@ print(mock.ledger[0], mock.ledger[-1], sep="\n...\n")
 reveal("3.d", sum(entry.tokens_generated for entry in mock.ledger), "tokens")
 
 # %% [markdown]
-# To reconnect is what it was made for, and `[DONE]` means nothing to it. What does is its own `close()`, and the status 204, *No
+# To reconnect is what it was made for, and `[DONE]` means nothing to it. What stops it is its own `close()`, or the status 204, *No
 # Content*. So let the page close it at the end:
 
 # %% id="close"
@@ -310,7 +310,7 @@ print(page.connections, "connections,", len(mock.ledger), "generation")
 
 # %% [markdown]
 # The third way is that of nearly all LLM APIs: POST, as `/events` above. A page then uses `fetch` and a parser, may send a header with
-# a key, and asks again only if it wants to. And the prompt does not stand in the address, and so in logs and histories.
+# a key, and asks again only if it wants to. (With GET the prompt also stands in the address, and so in logs and histories.)
 
 # %% id="post"
 mock.ledger.clear()
@@ -370,7 +370,7 @@ reveal("3.e", len(free), "switches")
 # | chunked text | to you | `fetch` | no | `curl`, a demo: no room for errors or an end |
 # | NDJSON | to you | `fetch` | no | programs that read lines; Ollama speaks it |
 # | SSE by POST | to you | `fetch` and a parser | no | nearly every LLM API |
-# | SSE by GET | to you | `EventSource` | yes, always | notifications (see below) |
+# | SSE by GET | to you | `EventSource` | yes, always | notifications (see above) |
 # | WebSocket | both ways | `WebSocket` | no | voice, agents, stop buttons |
 # | polling | on request | anything | of course | jobs of minutes, with nobody watching |
 #
@@ -395,8 +395,25 @@ for wishes in ("idle=2", "heartbeat=1;idle=2"):
         print(f"{name:<38} cut off")
 
 # %% [markdown]
-# No parser passes the comments on, and the proxy sees movement. But so does your time-out between two reads: a server that sends nothing
-# but comments can keep a client waiting for ever. (FastAPI sends one each 15 seconds by itself.)
+# The proxy sees movement, and the parser passes no comment on. But a time-out of yours that waits for the next read sees movement too
+# (lesson 6). FastAPI sends a comment each 15 seconds by itself.
+#
+# ### Somebody leaves
+#
+# The reader closes the tab after the first piece. Does the model behind your application know?
+
+# %% id="leave"
+async def leave():
+    async with app_client(app).stream("POST", "/events", json={"prompt": "hello"}) as response:
+        await anext(response.aiter_bytes())
+    await clock.asleep(5)
+
+mock.ledger.clear()
+await clock.play(leave())
+print(mock.ledger)
+
+# %% [markdown]
+# It does: the application is cancelled, and `async with` closes its own stream in turn.
 #
 # ### Three dialects
 #
@@ -439,15 +456,15 @@ print(f"{url}: {len(moments)} reads within {moments[-1] - moments[0]:.2f} s")
 # %% [markdown]
 # ### In a real browser
 #
-# The mock also serves a page that shows tokens as they arrive, with the counts of this lesson. In a terminal, `python3 start.py serve` prints its
-# address; try the model names `mock-1;bundle=3`, `mock-1;page=4096`, `mock-1;cut=12`. The same from here:
+# The mock serves a page on which you see tokens arrive, with the counts of this lesson. `python3 start.py serve` prints its address. Or run
+# in a cell of your own `server = MockServer(clock=RealClock()).serve()` and open `server.watch`; `server.close()` ends it. Try the models
+# `mock-1;bundle=3`, `mock-1;page=4096` and `mock-1;cut=12`. This is how the page reads, in JavaScript:
 
-# %% id="watch" tags=["live"]
-with MockServer(clock=RealClock()).serve() as server:
-    print(server.watch)
-    page = httpx2.get(server.watch).text
-assert "EventSource could not do this" in page
-print(len(page), "characters, no build step")
+# %% id="watch"
+from course_utils.server import PAGE
+
+page = PAGE.read_text("utf-8")
+print(page[page.index("  const reader"):page.index("  return complete")])
 
 # %% [markdown]
 # ### Others that you will meet
