@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ class Call:
     steps: list[tuple[str, Any]] = field(default_factory=list)
     result: Any = None
     yields: bool = False
+    awaited: bool = False
 
     @property
     def key(self) -> str:
@@ -64,6 +66,9 @@ def recorder(function: Answer, calls: list[Call]) -> Answer:
         call = Call(tuple(_kept(arg) for arg in args))
         calls.append(call)
         value = function(*(_watched(arg, index, call) for index, arg in enumerate(args)))
+        if inspect.iscoroutine(value):
+            call.awaited = True
+            return _awaited(value, call)
         if hasattr(value, "__next__"):
             call.yields = True
             return _recorded(value, call)
@@ -71,6 +76,12 @@ def recorder(function: Answer, calls: list[Call]) -> Answer:
         return value
 
     return recording
+
+
+async def _awaited(value: Coroutine[Any, Any, Any], call: Call) -> Any:
+    result = await value
+    call.result = copy.deepcopy(result)
+    return result
 
 
 def _kept(arg: Any) -> Any:
@@ -96,6 +107,8 @@ def _watched(arg: Any, index: int, call: Call) -> Any:
         return called
     if hasattr(arg, "__next__"):
         return _taken(arg, index, call)
+    if hasattr(arg, "__anext__"):
+        return _ataken(arg, index, call)
     return arg
 
 
@@ -105,6 +118,16 @@ def _taken(items: Iterator[Any], index: int, call: Call) -> Iterator[Any]:
         try:
             item = next(items)
         except StopIteration:
+            return
+        yield item
+
+
+async def _ataken(items: AsyncIterator[Any], index: int, call: Call) -> AsyncIterator[Any]:
+    while True:
+        call.steps.append(("next", index))
+        try:
+            item = await anext(items)
+        except StopAsyncIteration:
             return
         yield item
 
@@ -182,6 +205,8 @@ def _value(text: str) -> Any:
 
 def _bare(call: Call) -> Answer:
     """The result, whatever is asked."""
+    if call.awaited:
+        return partial(_aplayed, replace(call, steps=[]))
     return lambda *args: iter(call.answer) if call.yields else call.answer
 
 
@@ -200,6 +225,8 @@ def _replay(calls: list[Call]) -> Answer:
 
     def answer(*args: Any) -> Any:
         call = next(left, calls[-1])
+        if call.awaited:
+            return _aplayed(call, *args)
         steps = _steps(call, args)
         if call.yields:
             return steps
@@ -219,6 +246,19 @@ def _steps(call: Call, args: tuple[Any, ...]) -> Iterator[Any]:
         else:
             index, given = value
             args[index](*given)
+
+
+async def _aplayed(call: Call, *args: Any) -> Any:
+    """The steps of an asynchronous call, and its result."""
+    for kind, value in call.steps:
+        if kind == "next":
+            await anext(args[value], None)
+            continue
+        index, given = value
+        came = args[index](*given)
+        if inspect.isawaitable(came):
+            await came
+    return call.result
 
 
 def _short(call: Call) -> str:

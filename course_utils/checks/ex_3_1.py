@@ -510,7 +510,8 @@ def _ends(**parts: Callable[[State], Any]) -> Callable[[State], Iterator[tuple[s
     """A blank line that asks ``has`` whether there is an event, and then sets the fields by the other parts."""
 
     def end(state: State) -> Iterator[tuple[str, str, str]]:
-        if parts.get("has", lambda state: state["data"])(state):
+        has: Callable[[State], Any] = parts.get("has", lambda state: state["data"])
+        if has(state):
             yield state["type"] or "message", "\n".join(state["data"]), state["id"]
         after: dict[str, Callable[[State], Any]] = {
             "type": lambda state: "",

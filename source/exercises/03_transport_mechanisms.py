@@ -60,6 +60,57 @@ def parse_sse(chunks):
 check("3.1", parse_sse)
 
 # %% [markdown]
+# ## 3.2 Write the server's side (20 minutes, further)
+#
+# An endpoint gets four things from its framework: `tokens`, an asynchronous generator of texts; `start(headers)`, which sends
+# the status 200 and a dict of headers; `await write(data)`, which sends bytes; and `beat`, a number of seconds.
+#
+# - The headers leave first. They say that this is an event stream (`text/event-stream`), that nobody may cache it (`no-cache`),
+#   and that a proxy such as nginx must not buffer it (`x-accel-buffering: no`).
+# - Each token is an event of its own that leaves when the token comes. Its data is the JSON text of `{"token": "..."}`, its id
+#   the number of the token, from 1 on. It names no type.
+# - Whenever nothing has been written for `beat` seconds, a comment leaves. It keeps proxies from cutting a line on which nothing
+#   moves. The headers count as written at the start.
+# - Behind the last token comes an event of the type `done`. Its data is the JSON text of `{"tokens": 3}`, if there were three.
+# - If `tokens` raises an error, there comes an event of the type `error` instead, with the JSON text of
+#   `{"error": "the answer broke off"}`. What the exception says is for your log. Your function ends without an error.
+# - When the client leaves, your function is cancelled. Nothing is written any more, and nothing goes on asking for tokens.
+
+# %% exercise="3.2"
+import asyncio
+import json
+
+async def sse_endpoint(tokens, start, write, beat):
+    r"""Send the tokens as server-sent events.
+
+    For the tokens "Hel" and "lo" the bytes are b'id: 1\ndata: {"token": "Hel"}\n\n',
+    b'id: 2\ndata: {"token": "lo"}\n\n' and b'event: done\ndata: {"tokens": 2}\n\n'.
+    """
+    # solution
+    start({"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"})
+    count, coming = 0, asyncio.ensure_future(anext(tokens))
+    try:
+        while True:
+            came, _ = await asyncio.wait([coming], timeout=beat)
+            if not came:
+                await write(b": still here\n\n")
+                continue
+            data = json.dumps({"token": coming.result()})
+            count += 1
+            await write(f"id: {count}\ndata: {data}\n\n".encode())
+            coming = asyncio.ensure_future(anext(tokens))
+    except StopAsyncIteration:
+        data = json.dumps({"tokens": count})
+        await write(f"event: done\ndata: {data}\n\n".encode())
+    except Exception:
+        await write(b'event: error\ndata: {"error": "the answer broke off"}\n\n')
+    finally:
+        coming.cancel()
+
+# %% check="3.2"
+check("3.2", sse_endpoint)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
