@@ -1,5 +1,6 @@
 """What is recorded of a solution, and the answers that replay it."""
 
+from course_utils.clock import run
 from course_utils.tapes import OPAQUE, hard_coded, literals, recorder
 
 
@@ -87,3 +88,28 @@ def test_literals_are_found_where_they_stand():
 
 def test_without_calls_there_is_nothing_to_replay():
     assert hard_coded([], "1") == []
+
+
+def test_an_asynchronous_solution_is_replayed_with_all_it_awaited():
+    async def source():
+        yield "a"
+        yield "b"
+
+    async def forward(items, tell, sign):
+        async for item in items:
+            await tell(item + sign)
+        return "done"
+
+    async def played(answer):
+        told = []
+
+        async def tell(text):
+            told.append(text)
+
+        return await answer(source(), tell, "!"), told
+
+    calls = []
+    assert run(played(recorder(forward, calls))) == ("done", ["a!", "b!"])
+    found = by_name(calls)
+    assert run(played(found["all calls of the notebook in their order"].make())) == ("done", ["a!", "b!"])
+    assert run(played(found["always 'done'"].make())) == ("done", [])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from course_utils.checks.exercise import Exercise
 
-MODULES = ("ex_1_1", "ex_1_2", "ex_1_3", "ex_1_4", "ex_2_1", "ex_2_2", "ex_2_3", "ex_2_4", "ex_3_1", "ex_3_2")
+MODULES = ("ex_1_1", "ex_1_2", "ex_1_3", "ex_1_4", "ex_2_1", "ex_2_2", "ex_2_3", "ex_2_4", "ex_3_1", "ex_3_2", "ex_3_3")
 
 
 @functools.cache

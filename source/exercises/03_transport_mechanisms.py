@@ -111,6 +111,57 @@ async def sse_endpoint(tokens, start, write, beat):
 check("3.2", sse_endpoint)
 
 # %% [markdown]
+# ## 3.3 Come back for the rest (20 minutes, further)
+#
+# The server keeps its answer, so whose connection breaks can come back. `connect("")` asks the question: an answer is generated,
+# and billed. `connect(id)` goes on behind the event with that id, and costs nothing. Both return an iterator of `bytes`. A connection
+# can break in three ways: `connect` raises `ConnectionError`, or the iterator does, or it just ends. Write a generator that yields
+# the texts of the tokens, each once, in order, and as soon as its event is whole.
+#
+# - The data of a token's event is the JSON text of `{"token": "..."}`. The event of the type `done` is the end, and the only one:
+#   return there, without reading on.
+# - Before you connect again, call `sleep(seconds)`: 1 s, or what the last `retry` of the server said, in milliseconds. It names
+#   it once, and it holds for all connections from then on.
+# - If `tries` connections in a row have brought no token, raise `ConnectionError`. Any other error goes through at once.
+#
+# `sse.Decoder` is the course's own parser: `feed(chunk)` gives the events that are complete, each with `data`, `type` and `id`;
+# its `retry` is what the server said on this connection, or `None`. `sse.Decoder??` shows it.
+
+# %% exercise="3.3"
+import json
+
+from course_utils import sse
+
+def resume(connect, sleep, tries):
+    """Yield the texts of the tokens, whatever the network does.
+
+    If connect("") brings token 1 (with the id "a.0" and a retry of 500) and breaks in the middle of token 2,
+    then sleep(0.5), connect("a.0").
+    """
+    # solution
+    last_id, wait, useless = "", 1.0, 0
+    while True:
+        decoder, before = sse.Decoder(), last_id
+        try:
+            for chunk in connect(last_id):
+                for event in decoder.feed(chunk):
+                    if event.type == "done":
+                        return
+                    yield json.loads(event.data)["token"]
+                    last_id = event.id
+        except ConnectionError:
+            pass
+        if decoder.retry is not None:
+            wait = decoder.retry / 1000
+        useless = useless + 1 if last_id == before else 0
+        if useless == tries:
+            raise ConnectionError(f"{tries} connections in a row brought nothing")
+        sleep(wait)
+
+# %% check="3.3"
+check("3.3", resume)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
