@@ -15,7 +15,7 @@ from pathlib import Path
 
 from course_utils.checks.exercise import Exercise
 
-MODULES = ("ex_1_1", "ex_1_2", "ex_1_3", "ex_1_4", "ex_2_1", "ex_2_2", "ex_2_3", "ex_2_4", "ex_3_1", "ex_3_2", "ex_3_3")
+MODULES = tuple(f"ex_{lesson}_{number}" for lesson in (1, 2, 3) for number in (1, 2, 3, 4))
 
 
 @functools.cache

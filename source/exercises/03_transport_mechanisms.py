@@ -162,6 +162,71 @@ def resume(connect, sleep, tries):
 check("3.3", resume)
 
 # %% [markdown]
+# ## 3.4 Why is it one piece? (10 minutes, core)
+#
+# Three deployments of the same endpoint, and three complaints: "The text comes all at once", "Here, too", "It breaks off". Between
+# the model and its reader stand the application, the compressor of its framework, and a proxy. This is when the text could be read
+# behind each of them:
+
+# %% id="first"
+from course_utils.deployments import EXAMPLES, plot_stations
+
+first, second, third = EXAMPLES
+plot_stations(first([]), "The first deployment")
+
+# %% id="second"
+plot_stations(second([]), "The second")
+
+# %% id="third"
+plot_stations(third([]), "The third, in which the model waits for a tool")
+
+# %% [markdown]
+# Changing a deployment takes time, and each change has a price. These can be made:
+#
+# | change | what it does |
+# |---|---|
+# | `"yield_at_once"` | the application writes each token when it has it, and collects nothing |
+# | `"no_compression"` | the framework does not compress this answer |
+# | `"no_buffering"` | the answer says `X-Accel-Buffering: no`, so the proxy passes on what it gets |
+# | `"heartbeat"` | the application writes a comment after each 15 s of silence |
+# | `"longer_timeout"` | the proxy waits 600 s, not 60 s, for the next byte before it cuts the line |
+# | `"shorter_pieces"` | the application writes half tokens, twice as many |
+# | `"sleep"` | the application sleeps for 0.05 s behind each token |
+#
+# Write a function that finds the least changes for any such deployment, so that the first text reaches the reader at most 1 s
+# after the model has made it, and the line is not cut. `deploy(changes)` makes the changes of a list, asks once, and returns a dict:
+# under `"model"`, `"application"`, `"compressor"` and `"proxy"` the seconds at which each token could be read there, and under
+# `"ended"` either `"complete"` or `"cut"`. Return the list of changes, `[]` if none is needed. You may deploy six times for
+# each deployment, so look before you change. Try it with `first(["sleep"])`.
+
+# %% exercise="3.4"
+def repair(deploy):
+    """Return the least list of changes.
+
+    If only the compressor holds the text, deploy([]) shows it in time behind the application and late behind the
+    compressor, and the answer is ["no_compression"].
+    """
+    # solution
+    changes = []
+    while True:
+        seen = deploy(changes)
+        latest = seen["model"][0] + 1
+        late = [name for name in ("application", "compressor", "proxy") if not seen[name] or seen[name][0] > latest]
+        if "application" in late:
+            changes.append("yield_at_once")
+        elif "compressor" in late:
+            changes.append("no_compression")
+        elif seen["ended"] == "cut":
+            changes.append("heartbeat")
+        elif late:
+            changes.append("no_buffering")
+        else:
+            return changes
+
+# %% check="3.4"
+check("3.4", repair)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
