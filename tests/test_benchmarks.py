@@ -1,4 +1,4 @@
-"""The benchmark runs and verifies its answers. How fast anything is, is printed there and asserted nowhere."""
+"""The benchmarks run and verify their answers. How fast anything is, is printed there and asserted nowhere."""
 
 import re
 import subprocess
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from course_utils.sse import decode
 
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks/server.py"
 ROWS = ["cpu-200", "cpu-500", "cpu-1000", "unpaced", "pace-20", "pace-200", "pace-500", "pace-1000", "drift"]
@@ -48,3 +50,39 @@ def test_a_wrong_answer_is_void(monkeypatch):
             crowd.arrivals(wrong, "a", 1)
     with pytest.raises(crowd.Void):
         crowd.arrivals(pieces, "b", 1)
+
+
+PARSERS = SCRIPT.parent / "parsers"
+
+
+@pytest.fixture
+def sse_parsers(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    import sse_parsers
+
+    return sse_parsers
+
+
+def test_each_rule_of_the_parsers_means_what_the_course_reads(sse_parsers):
+    for rule in sse_parsers.RULES:
+        for run in rule.runs:
+            assert [[event.type, event.data, event.id] for event in decode(run)] == rule.events, rule.name
+
+
+def test_the_solution_of_3_1_keeps_every_rule_and_a_file_of_ones_own_stands_beside_it(sse_parsers, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "def parse_sse(chunks):\n    for chunk in chunks:\n        yield 'message', chunk[6:-2].decode(), ''\n"
+    )
+    read = sse_parsers.ours(mine)
+    assert all(sse_parsers.rows(read["solution of 3.1"]))
+    kept = list(sse_parsers.rows(read["mine.py"]))
+    assert 0 < sum(kept) < len(kept) / 2
+    assert sse_parsers.table({"mine.py": kept}).startswith("rule")
+
+
+def test_every_parser_is_locked():
+    wanted = re.findall(r"^([\w-]+)", (PARSERS / "requirements.in").read_text(), re.MULTILINE)
+    locked = (PARSERS / "requirements.txt").read_text()
+    assert all(re.search(rf"^{name}==", locked, re.MULTILINE) for name in wanted)
+    assert "://" not in locked

@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from course_utils import sse
 from course_utils.checks.exercise import Exercise, NotYet, Words
@@ -20,7 +18,9 @@ from course_utils.mock import MockServer
 from course_utils.pace import Pace
 from course_utils.plain import RETRY
 from course_utils.replies import tokens
-from course_utils.transport import Transport
+
+if TYPE_CHECKING:
+    import httpx2
 
 PACE = Pace(headers=0.25, ttft=1.0, itl=0.125)
 URL = "http://mock.invalid/v1/events?prompt=Go"
@@ -59,6 +59,10 @@ class Network:
     breaks: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        import httpx2
+
+        from course_utils.transport import Transport
+
         self.mock = MockServer("".join(f"w{n} " for n in range(1, self.count + 1)).strip(), pace=PACE, clock=self.clock)
         self.words = tokens(self.mock.engine.reply)  # type: ignore[arg-type]
         self.count = len(self.words)
