@@ -164,20 +164,23 @@ def starter(text: str) -> str:
     `raise` there would stop Run All, so such a cell gives the answer a value (`ttft = None`) above the mark.
     """
     seen: list[str] = []
-    hidden: list[str] = []
-    column: int | None = None
-    for line in text.split("\n"):
-        if column is not None and (not line.strip() or _indent(line) >= column):
-            hidden.append(line)
-            continue
-        seen += _blank_tail(hidden)
-        hidden, column = [], None
-        if line.strip() == MARK:
-            column = _indent(line)
-            seen += _placeholder(column)
-        else:
-            seen.append(line)
+    for column, lines in pieces(text):
+        seen += lines if column is None else _placeholder(column) + _blank_tail(lines)
     return "\n".join(seen)
+
+
+def pieces(text: str) -> list[tuple[int | None, list[str]]]:
+    """The text in turns: lines that everybody sees, with None, and hidden blocks, with the column of their mark."""
+    found: list[tuple[int | None, list[str]]] = [(None, [])]
+    for line in text.split("\n"):
+        column = found[-1][0]
+        if column is not None and line.strip() and _indent(line) < column:
+            found.append((None, []))
+        if line.strip() == MARK and found[-1][0] is None:
+            found.append((_indent(line), []))
+        else:
+            found[-1][1].append(line)
+    return found
 
 
 def solution(text: str) -> str:

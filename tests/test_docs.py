@@ -1,7 +1,9 @@
 """The documents say what is there: commands, modules, exercises, the import picture."""
 
 import ast
+import importlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +68,19 @@ def test_a_command_stands_in_the_readme(command):
 def test_the_help_lists_every_command():
     done = subprocess.run([sys.executable, "-m", "course_utils", "--help"], capture_output=True, text=True, check=True)
     assert all(f"  {command} " in done.stdout for command in COMMANDS)
+
+
+SHOWN = [
+    (path.name, line)
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    for line in re.findall(r"^python3 start.py ((?:grade|export) .*)$", path.read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("page", "line"), SHOWN)
+def test_a_command_on_a_page_has_options_that_there_are(page, line):
+    name, *options = shlex.split(line, comments=True)
+    importlib.import_module(f"course_utils.{name}.command")._parser().parse_args(options)
 
 
 def test_an_unknown_command_is_refused_with_the_list():

@@ -1,0 +1,38 @@
+"""``python -m course_utils export FORM ...``: the course for somebody else's classroom, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from course_utils.build import BuildError
+from course_utils.export import nbgrader
+
+
+def main(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+    try:
+        for line in options.run(options):
+            print(line)
+    except (BuildError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="course_utils export", description="Writes the course in the form of somebody else's classroom."
+    )
+    forms = parser.add_subparsers(required=True, metavar="FORM")
+    one = forms.add_parser("nbgrader", help="assignments of nbgrader, with solutions and test cells")
+    one.add_argument("folder", type=Path, metavar="DIR", help="the course directory of nbgrader")
+    one.add_argument("names", nargs="*", metavar="NAME", help="only assignments whose name contains NAME")
+    one.set_defaults(run=_nbgrader)
+    return parser
+
+
+def _nbgrader(options: argparse.Namespace) -> list[str]:
+    return [f"wrote {path}" for path in nbgrader.write(options.folder, options.names)]
