@@ -14,7 +14,7 @@ COMMANDS = {
     "progress": ("commands", "list the exercises with their outcomes"),
     "reset": ("commands", "put the starter of one exercise back: reset 1.1"),
     "grade": ("grade.command", "put verdicts on notebooks; their code runs in a sandbox"),
-    "export": ("export.command", "write the course for nbgrader"),
+    "export": ("export.command", "write the course for nbgrader or Gradescope"),
     "build": ("build", "make the notebooks from source/; --check compares only"),
     "lint": ("lint", "check the shape of the notebooks"),
     "prove": ("prove", "judge wrong, right, hard-coded and mutated answers: is each check worth believing?"),

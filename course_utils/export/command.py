@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course_utils.build import BuildError
-from course_utils.export import nbgrader
+from course_utils.export import gradescope, nbgrader
+from course_utils.grade import batch
 
 
 def main(argv: Sequence[str]) -> int:
@@ -16,8 +17,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         for line in options.run(options):
             print(line)
-    except (BuildError, OSError) as error:
-        print(error, file=sys.stderr)
+    except (BuildError, KeyError, OSError) as error:
+        print(error.args[0] if isinstance(error, KeyError) else error, file=sys.stderr)
         return 2
     return 0
 
@@ -31,8 +32,25 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("folder", type=Path, metavar="DIR", help="the course directory of nbgrader")
     one.add_argument("names", nargs="*", metavar="NAME", help="only assignments whose name contains NAME")
     one.set_defaults(run=_nbgrader)
+    two = forms.add_parser("gradescope", help="the zip of an autograder for Gradescope")
+    two.add_argument("file", type=Path, metavar="FILE.zip", help="the zip to write")
+    two.add_argument(
+        "--exercise",
+        action="append",
+        required=True,
+        metavar="ID",
+        help="to mark (1.2), or a lesson (1); may be repeated",
+    )
+    two.set_defaults(run=_gradescope)
     return parser
 
 
 def _nbgrader(options: argparse.Namespace) -> list[str]:
     return [f"wrote {path}" for path in nbgrader.write(options.folder, options.names)]
+
+
+def _gradescope(options: argparse.Namespace) -> list[str]:
+    marked = batch.chosen(options.exercise, [])
+    gradescope.write(options.file, options.exercise)
+    points = sum(one.points for one in marked)
+    return [f"wrote {options.file}: {', '.join(one.id for one in marked)}, {points} points together"]

@@ -16,9 +16,9 @@ from concurrent.futures import Executor
 from dataclasses import fields
 from pathlib import Path
 
-from course_utils.grade import batch, cluster, handed_in, page, report, sandbox, shard, workers
+from course_utils.grade import batch, classrooms, cluster, handed_in, page, report, sandbox, shard, workers
 from course_utils.grade.cluster import NoCluster
-from course_utils.grade.handed_in import NotHandedIn
+from course_utils.grade.handed_in import NotHandedIn, Submission
 from course_utils.grade.marking import Patience
 from course_utils.grade.results import NotKept, Results
 from course_utils.grade.shard import Shard
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", metavar="FILE", help="everything, as JSON")
     add("--csv", metavar="FILE", help="a row for each learner and exercise")
     add("--junit", metavar="FILE", help="JUnit XML, for any CI")
+    classrooms.add_options(parser)
     add("--html", metavar="FOLDER", help="a page for each learner")
     add("--name-pattern", metavar="REGEX", help="finds the learner in the path, with a group (?P<student>...)")
     add("--roster", metavar="FILE", help="CSV with the columns file,student; learners without a file are listed too")
@@ -107,8 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     for source in sources:
         workers.know(source)
     part = shard.read(options.shard, os.environ)
-    everything = handed_in.collect(options.paths, options.name_pattern, options.roster)
-    absent = sorted(set(handed_in.read_roster(options.roster).values())) if options.roster else []
+    everything, absent = _gathered(options)
     with _results(options.results, part) as results, cluster.opened(options.executor) as executor:
         level, layers = _offer(options.isolation, executor)
         found = batch.grade(
@@ -127,6 +127,14 @@ def _run(options: argparse.Namespace) -> int:
     if level in WEAK:
         print(f"\n{WEAK[level]}")
     return 1 if found.unchecked else 0
+
+
+def _gathered(options: argparse.Namespace) -> tuple[list[Submission], list[str]]:
+    """The submissions, and the learners of whom there should be one."""
+    if classrooms.asked(options):
+        return classrooms.collect(options.paths), [classrooms.LEARNER]
+    absent = sorted(set(handed_in.read_roster(options.roster).values())) if options.roster else []
+    return handed_in.collect(options.paths, options.name_pattern, options.roster), absent
 
 
 def _refuse_nonsense(options: argparse.Namespace) -> None:
@@ -181,5 +189,6 @@ def _write(found: report.Report, options: argparse.Namespace) -> None:
     for path, make in ((options.json, report.to_json), (options.csv, report.to_csv), (options.junit, report.to_junit)):
         if path:
             Path(path).write_text(make(found), encoding="utf-8", newline="")
+    classrooms.write(found, options)
     if options.html:
         page.write_pages(found, Path(options.html))

@@ -37,6 +37,10 @@ class NotHandedIn(Exception):
     """A path or table that can't be used; says what was expected."""
 
 
+class NoNotebook(NotHandedIn):
+    """Files and folders that are there, with no notebook in them."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """One notebook: where it lay, whose it is, when it was handed in (seconds since 1970), its bytes or why there are none."""
@@ -67,7 +71,7 @@ def collect(paths: Sequence[str], pattern: str | None = None, roster: str | None
     """All notebooks at ``paths``, each with its learner."""
     found = [submission for path in paths for submission in _at(Path(path))]
     if not found:
-        raise NotHandedIn(f"no notebook (.ipynb) in {', '.join(paths)}")
+        raise NoNotebook(f"no notebook (.ipynb) in {', '.join(paths)}")
     named = [
         replace(one, student=student) for one, student in zip(found, _students(found, pattern, roster), strict=True)
     ]

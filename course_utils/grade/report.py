@@ -88,6 +88,18 @@ class Report:
             if mark.verdict.outcome == "could_not_check"
         ]
 
+    def one_learner(self) -> Student:
+        """The only learner, with a mark for everything; raises ValueError for reports that are something else."""
+        if len(self.students) != 1 or self.unchecked:
+            raise ValueError(
+                f"expected one learner of whom all could be checked, there are {len(self.students)} "
+                f"and {len(self.unchecked)} exercises that could not"
+            )
+        return self.students[0]
+
+    def title(self, id: str) -> str:
+        return next(one.title for one in self.exercises if one.id == id)
+
     def score(self, verdict: Verdict) -> tuple[int | None, int]:
         most = next(one.points for one in self.exercises if one.id == verdict.exercise)
         if verdict.outcome == "could_not_check":
