@@ -38,6 +38,8 @@ def main(argv, version=sys.version_info):
     try:
         require_python(version)
         options = parse(argv)
+        if options.command == "test" and not os.path.exists(os.path.join(ROOT, "requirements-test.txt")):
+            raise Stop("This edition of the course comes without tests.")
         python = prepare(ROOT, options.command == "test", options.offline)
         module = "pytest" if options.command == "test" else "course_utils"
         command = [] if options.command == "test" else [options.command]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-COMMANDS = {
+HERE = Path(__file__).resolve().parent
+
+KNOWN = {
     "lab": ("lab", "open JupyterLab on the start page"),
     "serve": ("serve", "run the mock LLM server on a port of this machine"),
     "measure": ("measure", "measure the latency of any endpoint that speaks Chat Completions"),
@@ -14,12 +17,14 @@ COMMANDS = {
     "progress": ("commands", "list the exercises with their outcomes"),
     "reset": ("commands", "put the starter of one exercise back: reset 1.1"),
     "grade": ("grade.command", "put verdicts on notebooks; their code runs in a sandbox"),
-    "export": ("export.command", "write the course for nbgrader or Gradescope"),
+    "export": ("export.command", "write the course for a class, nbgrader or Gradescope"),
     "build": ("build", "make the notebooks from source/; --check compares only"),
     "lint": ("lint", "check the shape of the notebooks"),
     "prove": ("prove", "judge wrong, right, hard-coded and mutated answers: is each check worth believing?"),
     "compared": ("compared", "say how many code cells nbval compares"),
 }
+# A class edition leaves out what only those who teach need.
+COMMANDS = {name: known for name, known in KNOWN.items() if (HERE / f"{known[0].replace('.', '/')}.py").exists()}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -132,6 +132,13 @@ def test_what_follows_test_goes_to_pytest_and_its_exit_code_comes_back(folder):
     assert folder.start("test", "-p", "no:cacheprovider").returncode == 1
 
 
+def test_an_edition_without_tests_says_so(folder):
+    (folder.path / "requirements-test.txt").unlink()
+    done = folder.start("test")
+    assert done.returncode == 2
+    assert done.stderr == "This edition of the course comes without tests.\n"
+
+
 def test_an_interrupted_installation_is_made_anew_on_the_next_start(folder):
     folder.start("list", UV_SAYS="interrupted")
     half = folder.path / ".venv" / "half a package"

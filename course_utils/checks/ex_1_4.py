@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 
@@ -16,7 +17,7 @@ FLOOD = [(0.5, f"w{index} ") for index in range(12)]
 AFTER_A_FLOOD = [*FLOOD, (2.0, "two "), (3.0, "three "), (4.0, "four ")]
 SLOW = [(0.125, "w1 "), (2.0, "w2 "), (3.0, "w3 "), (4.0, "w4 "), (5.0, "w5 ")]
 MARGIN = 0.01
-"""Seconds by which a piece may leave late; an answer may wait in small steps."""
+"""Seconds by which a piece may leave later after the one before; an answer may wait in small steps."""
 
 Pieces = list[tuple[float, str]]
 
@@ -66,30 +67,33 @@ class _Play:
         self.clock.sleep(seconds)
 
     def expected(self) -> Pieces:
-        out: Pieces = []
-        for at, text in self.pieces:
-            out.append((round(self._due(at, out[-1][0] if out else None), 6), text))
-        return out
-
-    def _due(self, at: float, last: float | None) -> float:
-        """r[i] = min(max(a[i], r[i-1] + gap), a[i] + max_lag)."""
-        return at if last is None else min(max(at, last + self.gap), at + self.max_lag)
+        due = _due([at for at, _ in self.pieces], self.gap, self.max_lag)
+        return [(round(at, 6), text) for at, (_, text) in zip(due, self.pieces, strict=True)]
 
     @property
     def text(self) -> str:
         return "".join(str(text) for _, text in self.out)
 
     def on_time(self) -> bool:
-        """Whether each piece left when it was due, counted from when the one before really left: who waits in small
-        steps is a little late each time, and that adds up."""
-        lasts = [None, *(left for left, _ in self.out)]
-        dues = [self._due(at, last) for (at, _), last in zip(self.pieces, lasts, strict=False)]
-        same = all(-1e-6 <= left - due <= MARGIN for (left, _), due in zip(self.out, dues, strict=False))
-        return same and len(self.out) == len(self.pieces)
+        """Whether each piece left when it was due. Who waits in small steps is a little late each time, and that adds
+        up."""
+        if len(self.out) != len(self.pieces):
+            return False
+        late = [left - due for (left, _), (due, _) in zip(self.out, self.expected(), strict=True)]
+        return all(-1e-5 <= seconds <= MARGIN * count for count, seconds in enumerate(late, 1))
 
     def facts(self) -> dict[str, Any]:
         given = f"time:text {_shown(self.pieces)}, gap={self.gap:g}, max_lag={self.max_lag:g}"
         return {"given": given, "got": Words(_shown(self.out)), "expected": Words(_shown(self.expected()))}
+
+
+@expectation
+def _due(arrivals: list[float], gap: float, max_lag: float) -> list[float]:
+    """When each piece leaves: r[i] = min(max(a[i], r[i-1] + gap), a[i] + max_lag)."""
+    out: list[float] = []
+    for at in arrivals:
+        out.append(min(max(at, out[-1] + gap), at + max_lag) if out else at)
+    return out
 
 
 class _NegativeSleep(ValueError):

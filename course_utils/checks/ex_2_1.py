@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 
 DRAWS = 400
@@ -169,6 +170,7 @@ def _generator(draw: Random) -> Random:
 def _judge(answer: Subject, draw: Random, case: _Case, why: str, draws: int = DRAWS) -> None:
     """Draw often, and compare how often each token came with how often it should."""
     expected, rng = _shares(case.logits, case.temperature, case.top_k), _generator(draw)
+    mistaken = _mistaken(case.logits, case.temperature, case.top_k)
     counts = [0] * len(case.logits)
     for _ in range(draws):
         got = case.ask(answer, rng)
@@ -198,12 +200,11 @@ def _judge(answer: Subject, draw: Random, case: _Case, why: str, draws: int = DR
             "got": came,
             "expected": Words(f"about {_shown(expected)}"),
         }
-        raise NotYet(_misconception(case, counts) or why, **facts)
+        raise NotYet(_misconception(mistaken, counts) or why, **facts)
 
 
-def _misconception(case: _Case, counts: list[int]) -> str:
+def _misconception(found: dict[str, Shares], counts: list[int]) -> str:
     """What is said to the mistake whose shares are the nearest, if they are near."""
-    found = {said: pick(case.logits, case.temperature, case.top_k) for said, pick in MISCONCEPTIONS.items()}
     draws = sum(counts)
     nearest = min(found, key=lambda said: math.dist(found[said], [count / draws for count in counts]))
     return nearest if _fits(counts, found[nearest], NEAR) else ""
@@ -227,6 +228,7 @@ def _kept(logits: list[float], top_k: int | None) -> list[int]:
     return sorted(range(len(logits)), key=lambda id: -logits[id])[:top_k]
 
 
+@expectation
 def _shares(logits: list[float], temperature: float, top_k: int | None) -> Shares:
     top, kept = max(logits), _kept(logits, top_k)
     weights = [math.exp((logit - top) / temperature) if id in kept else 0.0 for id, logit in enumerate(logits)]
@@ -274,6 +276,12 @@ MISCONCEPTIONS: dict[str, Pick] = {
     GREEDY: (lambda logits, temperature, top_k: [float(id == logits.index(max(logits))) for id in range(len(logits))]),
 }
 """What is said to an answer whose draws fit the shares of a known mistake."""
+
+
+@expectation
+def _mistaken(logits: list[float], temperature: float, top_k: int | None) -> dict[str, Shares]:
+    """The shares of all known mistakes, by what is said to them."""
+    return {said: pick(logits, temperature, top_k) for said, pick in MISCONCEPTIONS.items()}
 
 
 EXERCISE = Exercise(

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 
 SIZE = 12
@@ -91,21 +92,26 @@ class _Case:
 
     def expected(self, row: int = -1) -> list[int]:
         """The ids; with another ``row`` those of somebody who looks at the wrong one after the prompt."""
-        model, ids, out = self.model(), list(self.prompt), list[int]()
-        while len(out) < self.n and len(ids) < self.context:
-            logits = model.row(ids if out or row == -1 else ids[: row + 1])
-            id = logits.index(max(logits))
-            if id == self.end:
-                break
-            out.append(id)
-            ids.append(id)
-        return out
+        return _ids(self.seed, self.ties, self.prompt, self.n, self.end, self.context, row)
 
     @property
     def given(self) -> str:
         prompt = self.prompt if len(self.prompt) < 20 else f"({len(self.prompt)} ids)"
         rest = "" if self.defaults else f", end={self.end}, context={self.context}"
         return f"prompt_ids={prompt}, n={self.n}{rest}"
+
+
+@expectation
+def _ids(seed: int, ties: bool, prompt: list[int], n: int, end: int | None, context: int, row: int) -> list[int]:
+    model, ids, out = Model(seed, context, ties), list(prompt), list[int]()
+    while len(out) < n and len(ids) < context:
+        logits = model.row(ids if out or row == -1 else ids[: row + 1])
+        id = logits.index(max(logits))
+        if id == end:
+            break
+        out.append(id)
+        ids.append(id)
+    return out
 
 
 @dataclass(frozen=True)

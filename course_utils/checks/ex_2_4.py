@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 
 EMPTY_STOP = "An empty stop text stops nothing: all tokens come out."
@@ -57,20 +58,11 @@ class _Play:
 
     def safe(self, taken: int) -> str:
         """What must be out after so many tokens: complete characters, and nothing that may become the stop text."""
-        data = b"".join(self.tokens[:taken])
-        over = taken == len(self.tokens)
-        text = data.decode("utf-8", "replace") if over else codecs.getincrementaldecoder("utf-8")().decode(data)
-        if self.stop and self.stop in text:
-            return text[: text.index(self.stop)]
-        longest = 0 if over else len(self.stop) - 1
-        held = next((size for size in range(longest, 0, -1) if text.endswith(self.stop[:size])), 0)
-        return text[: len(text) - held]
+        return _safe(self.tokens, self.stop, taken)
 
     def at_most(self, taken: int) -> str:
         """What may be out by then. Whoever looks at bytes sees that half a character can't continue the stop text."""
-        data, mark = b"".join(self.tokens[:taken]), self.stop.encode()
-        held = next((size for size in range(len(mark) - 1, 0, -1) if data.endswith(mark[:size])), 0)
-        return codecs.getincrementaldecoder("utf-8")().decode(data[: len(data) - held])
+        return _at_most(self.tokens, self.stop, taken)
 
     @property
     def whole(self) -> str:
@@ -85,6 +77,25 @@ class _Play:
 
     def facts(self, got: Any) -> dict[str, Any]:
         return {"given": GIVEN.format(tokens=_shown(self.tokens), stop=self.stop), "got": got, "expected": self.whole}
+
+
+@expectation
+def _safe(tokens: list[bytes], stop: str, taken: int) -> str:
+    data = b"".join(tokens[:taken])
+    over = taken == len(tokens)
+    text = data.decode("utf-8", "replace") if over else codecs.getincrementaldecoder("utf-8")().decode(data)
+    if stop and stop in text:
+        return text[: text.index(stop)]
+    longest = 0 if over else len(stop) - 1
+    held = next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
+    return text[: len(text) - held]
+
+
+@expectation
+def _at_most(tokens: list[bytes], stop: str, taken: int) -> str:
+    data, mark = b"".join(tokens[:taken]), stop.encode()
+    held = next((size for size in range(len(mark) - 1, 0, -1) if data.endswith(mark[:size])), 0)
+    return codecs.getincrementaldecoder("utf-8")().decode(data[: len(data) - held])
 
 
 def check(answer: Subject, draw: Random) -> None:

@@ -77,7 +77,7 @@ def solution(id: str) -> Note:
     if _recall("outcomes", id) != "passed":
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
     code = texts.solution(known) or "(This edition of the course has no solutions.)"
-    return Note(f"{known.reason}\n\n{code}", aligned=True)
+    return Note(f"{known.reason}\n\n{code}".strip(), aligned=True)
 
 
 def predict(id: str, value: Any = ...) -> Note:

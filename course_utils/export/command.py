@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course_utils.build import BuildError
-from course_utils.export import gradescope, nbgrader
+from course_utils.export import edition, gradescope, nbgrader
 from course_utils.grade import batch
 
 
@@ -28,6 +28,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="course_utils export", description="Writes the course in the form of somebody else's classroom."
     )
     forms = parser.add_subparsers(required=True, metavar="FORM")
+    three = forms.add_parser(
+        "class", help="the course for learners, without solutions and what else gives answers away"
+    )
+    three.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    three.add_argument("--last-hint", action="store_true", help="keep the last hint of each exercise")
+    three.set_defaults(run=_class)
     one = forms.add_parser("nbgrader", help="assignments of nbgrader, with solutions and test cells")
     one.add_argument("folder", type=Path, metavar="DIR", help="the course directory of nbgrader")
     one.add_argument("names", nargs="*", metavar="NAME", help="only assignments whose name contains NAME")
@@ -54,3 +60,8 @@ def _gradescope(options: argparse.Namespace) -> list[str]:
     gradescope.write(options.file, options.exercise)
     points = sum(one.points for one in marked)
     return [f"wrote {options.file}: {', '.join(one.id for one in marked)}, {points} points together"]
+
+
+def _class(options: argparse.Namespace) -> list[str]:
+    edition.write(options.folder, last_hint=options.last_hint)
+    return [f"wrote {options.folder}: give learners this folder, and grade with the whole course"]
