@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from course_utils import ledger, server
 from course_utils.__main__ import COMMANDS
 from course_utils.engine import DIALECTS
+from course_utils.grade import command, shard
+from course_utils.grade.marking import Patience
 from course_utils.lanes import race
 from course_utils.scenario import OPTIONS
 
@@ -154,6 +157,53 @@ def test_the_limits_on_the_page_of_the_mock_are_those_of_the_code():
     assert server.PATIENCE == 60
     assert "10,000 requests, and 32 MB" in MOCK
     assert ledger.MOST_BYTES == 32_000_000
+
+
+GRADING = (ROOT / "docs/grading.md").read_text("utf-8")
+GRADES = re.findall(r"^\s*(?:- run: )?python3? (?:start.py|-m course_utils) grade (.*)$", GRADING, re.MULTILINE)
+JOB = next(iter(re.findall(r"```yaml\n(apiVersion.*?)```", GRADING, re.DOTALL)))
+
+
+@pytest.mark.parametrize("line", GRADES)
+def test_a_command_on_the_page_of_graders_is_one(line):
+    words = shlex.split(re.sub(r"\$\{\{ *(\S+) *\}\}", r"1", line), comments=True)
+    options = command._parser().parse_args(words)
+    assert options.paths
+    shard.read(options.shard, {})
+
+
+def test_every_option_of_grade_stands_on_its_page():
+    options = {word for action in command._parser()._actions for word in action.option_strings if word[:2] == "--"}
+    assert {word for word in options if not re.search(rf"`{word}\b", GRADING)} == {"--help"}
+    assert len(GRADES) >= 8
+
+
+def test_the_kubernetes_job_on_the_page_of_graders_has_a_pod_for_each_shard():
+    spec = yaml.safe_load(JOB)["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    options = command._parser().parse_args(container["args"][3:])
+    assert spec["completionMode"] == "Indexed"
+    assert shard.read(options.shard, {shard.INDEX: str(spec["completions"] - 1)}).of == spec["completions"]
+    assert options.seed == "$(SEED)"
+
+
+def test_the_matrix_on_the_page_of_graders_has_all_shards():
+    job = yaml.safe_load(re.search(r"```yaml\n(jobs:.*?)```", GRADING, re.DOTALL).group(1))["jobs"]["part"]
+    parts = job["strategy"]["matrix"]["part"]
+    (of,) = re.findall(r"--shard \$\{\{ matrix.part \}\}/(\d+)", " ".join(step.get("run", "") for step in job["steps"]))
+    assert parts == list(range(1, int(of) + 1))
+
+
+def test_the_example_of_the_page_of_graders_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions/ann.ipynb").write_bytes((ROOT / "solutions/01_why_streaming_matters.ipynb").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", GRADING, re.DOTALL).group(1), {})
+    assert re.search(r"ann +✔ +✔ +✔ +✔", capsys.readouterr().out)
+
+
+def test_the_times_on_the_page_of_graders_are_those_of_the_code():
+    assert f"{Patience().call:g} s for a call, {Patience().cell:g} s for a cell" in GRADING
 
 
 def test_importing_the_package_is_cheap():

@@ -8,6 +8,8 @@ Two processes and a line between them:
   a `channel` of JSON lines that carries plain data only (`inside.wire`), so there is nothing in a verdict that the
   learner's process could write. What it sends on the line counts as what its function returned, and no more.
 
-`notebook` reads a notebook, `sandbox` starts the processes, `marking` puts a verdict on each exercise, `handed_in` finds out
-who handed in what, `report` and `page` say it, `command` is the command line.
+`notebook` reads a notebook, `sandbox` starts the processes, `marking` puts a verdict on each exercise. `handed_in` finds out
+who handed in what, `batch` which of it counts; `workers` do the work, here or in a `cluster`, for a `shard` of the class or
+all of it; `results` keeps what they found, by the `version` of an exercise. `report` and `page` say it, `command` is the command
+line.
 """
