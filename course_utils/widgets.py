@@ -14,7 +14,18 @@ from course_utils.plots import Figure
 from course_utils.proxy import Proxy
 
 
-class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class _Drawn(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """Controls above a figure."""
+
+    figure: Figure
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, and beside it the still picture for wherever widgets don't live."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
+
+
+class RaceWidget(_Drawn):
     """Sliders for the model's speed and for a pause, and the race they make. Its twin in code: ``race(10).plot()``.
 
     ``widget.speed.value = 50`` does what dragging the slider does; ``widget.play.click()`` what the button does.
@@ -54,20 +65,15 @@ class RaceWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _redraw(self, change: Any = None, play: bool = False) -> None:
         run = race(round(self.speed.value, 6), self.pause.value)
-        self.figure: Figure = run.plot(play)
+        self.figure = run.plot(play)
         sentences = [*self.figure.reading.splitlines(), f"Saved: {run.saved:.1f} s."]
         self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, sentences))}</p>"
 
     def __repr__(self) -> str:
         return f"RaceWidget(speed={self.speed.value:g}, pause={self.pause.value:g})\n{self.figure.reading}"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, and beside it the still picture for wherever widgets don't live."""
-        bundle = dict(super()._repr_mimebundle_(**kwargs))
-        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
 
-
-class CrankWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class CrankWidget(_Drawn):
     """The ten likeliest next tokens; pick one, turn, and the text goes on from there. Its twin in code: `Crank`.
 
     ``widget.choice.value = " he"`` does what picking does, ``widget.turn.click()`` and ``widget.again.click()`` what
@@ -95,7 +101,7 @@ class CrankWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._draw()
 
     def _draw(self, change: Any = None) -> None:
-        self.figure: Figure = self.crank.plot(self.choice.value)
+        self.figure = self.crank.plot(self.choice.value)
         self.view.value = (
             f"<p><b>{escape(self.crank.text)}</b></p>{self.figure.svg}<p>{escape(self.figure.reading)}</p>"
         )
@@ -103,13 +109,8 @@ class CrankWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
     def __repr__(self) -> str:
         return f"CrankWidget(next={self.choice.value!r})\n{self.figure.reading}"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, and beside it the still picture for wherever widgets don't live."""
-        bundle = dict(super()._repr_mimebundle_(**kwargs))
-        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
 
-
-class LeakWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class LeakWidget(_Drawn):
     """A slider for a guard's window, and the screens behind three guards. Its twin in code: ``plot_leaks(6)``.
 
     ``widget.window.value = 50`` does what dragging the slider does.
@@ -131,19 +132,14 @@ class LeakWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._redraw()
 
     def _redraw(self, change: Any = None) -> None:
-        self.figure: Figure = plot_leaks(self.window.value)
+        self.figure = plot_leaks(self.window.value)
         self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
 
     def __repr__(self) -> str:
         return f"LeakWidget(window={self.window.value})\n{self.figure.reading}"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, and beside it the still picture for wherever widgets don't live."""
-        bundle = dict(super()._repr_mimebundle_(**kwargs))
-        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
 
-
-class ProxyWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class ProxyWidget(_Drawn):
     """Four switches of a proxy, and when the text comes. Its twin in code: ``Proxy(gzip=True).plot()``.
 
     ``widget.hint.value = True`` does what ticking the box does.
@@ -168,13 +164,8 @@ class ProxyWidget(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def _redraw(self, change: Any = None) -> None:
         self.proxy = Proxy(**{name: one.value for name, one in self._boxes.items()})
-        self.figure: Figure = self.proxy.plot()
+        self.figure = self.proxy.plot()
         self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
 
     def __repr__(self) -> str:
         return f"ProxyWidget({self.proxy})\n{self.figure.reading}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, and beside it the still picture for wherever widgets don't live."""
-        bundle = dict(super()._repr_mimebundle_(**kwargs))
-        return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
