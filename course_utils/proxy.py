@@ -3,6 +3,7 @@
 The rules are those that nginx 1.22.1 showed, measured in all sixteen positions with forty lines of twenty bytes. It
 collects whole pages where it buffers and speaks HTTP/1.0 to the server (its default until 1.29.7); its compressor keeps
 what it gets where it buffers; and it does neither where buffering is off, or where the server asks it not to buffer.
+`benchmarks/nginx.py` holds this against a real one.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def test_a_model_option_stands_on_the_page_of_the_mock(option):
     assert f"`{option}`" in MOCK
 
 
-@pytest.mark.parametrize("route", [*DIALECTS, "/models", "/ws", server.LEDGER, server.CONDUCT])
+@pytest.mark.parametrize("route", [*DIALECTS, "/models", "/ws", server.LEDGER, server.CONDUCT, server.WATCH])
 def test_a_route_stands_on_the_page_of_the_mock(route):
     assert f"{route}`" in MOCK
 

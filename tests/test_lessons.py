@@ -164,7 +164,7 @@ def test_lesson_3_speaks_of_the_paces_and_trips_that_it_sets(lesson_3):
     text, code = lesson_3
     trip, first = stated(r"a round trip takes ([\d.]+) s", text), stated(r"token takes the model ([\d.]+) s", text)
     assert f"pace=Pace(ttft={first}, itl=0.1), rtt={trip}" in code
-    assert "one for TCP's handshake, one for that of TLS, one for the request" in text
+    assert "SSE needs one for TCP's handshake, one for that of TLS, one for the request" in text
     assert metrics.ttfv(carry("SSE", pace=Pace(ttft=float(first)), rtt=float(trip))) == 0.8
     pieces = stated(r"in pieces of (\d+) bytes", text)
     assert f"mock-1;split={pieces}" in code

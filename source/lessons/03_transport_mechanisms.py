@@ -38,7 +38,8 @@ print(reads[0].data.decode())
 
 # %% [markdown]
 # A status, headers, an empty line, and then the body. Nobody knows its length yet, so it comes in *HTTP chunks*
-# (`transfer-encoding: chunked`): a size in hexadecimal, so many bytes, the next size. The second read has our token:
+# (`transfer-encoding: chunked`): a size in hexadecimal, so many bytes, the next size. To HTTP that is all of streaming. The second read
+# has our token:
 
 # %% id="token"
 print(reads[1].data.decode())
@@ -63,8 +64,8 @@ reveal("3.a", len(opened["HTTP chunk"]), "bytes")
 # ```
 #
 # In words: token, JSON, event, HTTP chunk, TLS record, TCP segment, and at last what your `read()` gives. The events are
-# **SSE**, *server-sent events*: lines of `name: value`, and an empty line that ends the event. SSE is plain HTTP, not a kind of
-# WebSocket. How does a stream end?
+# **SSE**, *server-sent events*: lines of `name: value`, where the names are `data`, `event`, `id` and `retry`, and an empty line that ends
+# the event. SSE is plain HTTP, not a kind of WebSocket. How does a stream end?
 
 # %% id="end"
 print(reads[-1].data.decode())
@@ -147,8 +148,8 @@ plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes",
 # SSE is one way to carry tokens. Others are plain text, lines of JSON (*NDJSON*), a **WebSocket**, on which both sides may speak at any
 # time, and *polling*: asking again and again whether the job is done.
 #
-# All go to the same mock, over a network where a round trip takes 0.1 s: one for TCP's handshake, one for that of TLS, one for the
-# request. The first token takes the model 0.5 s. The stopwatch starts before the first handshake.
+# All go to the same mock, over a network where a round trip takes 0.1 s. SSE needs one for TCP's handshake, one for that of TLS, one for
+# the request. The first token takes the model 0.5 s. The stopwatch starts before the first handshake.
 #
 # **Predict.** By how many seconds is the WebSocket's first text earlier than that of SSE?
 
@@ -186,8 +187,21 @@ plot_bars({how: talk.seconds for how, talk in talks.items()}, title="Twenty turn
 #
 # ## Write the server's side
 #
-# Between model and browser stands a server of yours. It needs a generator that passes tokens on. This one asks the mock, on a clock
-# that waits for nobody:
+# ```mermaid
+# sequenceDiagram
+#   participant B as browser
+#   participant S as your server
+#   participant M as model
+#   B->>S: POST, with the prompt
+#   S->>M: request, stream=True
+#   loop each token
+#     M-->>S: chunk
+#     S-->>B: event
+#   end
+# ```
+#
+# In words: between browser and model stands a server of yours, which passes each token on as it comes. That takes a generator.
+# This one asks the mock, on a clock that waits for nobody:
 
 # %% id="upstream"
 clock = VirtualClock()
@@ -322,10 +336,12 @@ print(len(mock.ledger), "generation")
 #
 # ## Who holds it back?
 #
-# "My server yields, but the text comes in one piece." In between stands a proxy. This one has four switches, and behaves as nginx 1.22
-# did in each of their sixteen positions.
+# "My server yields, but the text comes in one piece." In between stands a proxy. This one has four switches: HTTP/1.0 to the server,
+# buffering, compression, and a header with which the server asks not to be buffered. It behaves as nginx 1.22 did in all their sixteen
+# positions.
 #
-# **Predict.** It holds everything back. How many of the four, each flipped *alone*, set the stream free?
+# **Predict.** The first three are on, the header is off, and everything is held back. How many of the four, each flipped *alone*, set the
+# stream free?
 
 # %% id="predict-switches"
 predict("3.e", ...)
@@ -374,8 +390,8 @@ reveal("3.e", len(free), "switches")
 # | WebSocket | both ways | `WebSocket` | no | voice, agents, stop buttons |
 # | polling | on request | anything | of course | jobs of minutes, with nobody watching |
 #
-# A WebSocket also sends less per turn, and its server may keep your context at hand. OpenAI speaks of "up to roughly 40 %" for
-# twenty and more tool calls over its own (2026).
+# A WebSocket also sends less per turn, and its server may keep your context at hand. OpenAI speaks of "up to roughly 40 %
+# faster" for twenty and more tool calls over its own (2026).
 #
 # ### Silence
 #
