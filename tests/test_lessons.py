@@ -187,7 +187,7 @@ def test_the_answer_that_is_billed_again_and_again_is_as_lesson_3_says(lesson_3)
     count = int(stated(r"An answer has (\d+) tokens", text))
     assert len(tokens(reply)) == count
     assert stated(r"is complete after (\d+) s", text) == f"{float(first) + (count - 1) * float(gap):g}"
-    assert "it waits three seconds" in text
+    assert "it waits, as Chromium does, three seconds" in text
     assert eventsource.RETRY == 3
 
 
@@ -198,7 +198,7 @@ def test_the_limits_that_lesson_3_names_are_those_of_others(lesson_3):
         return anyio.to_thread.current_default_thread_limiter().total_tokens
 
     assert int(stated(r"holds one of (\d+) threads", text)) == asyncio.run(threads())
-    assert float(stated(r"FastAPI sends one each (\d+) seconds", text)) == fastapi.sse._PING_INTERVAL
+    assert float(stated(r"FastAPI sends a comment each (\d+) seconds", text)) == fastapi.sse._PING_INTERVAL
     assert int(stated(r"pages of (\d+) bytes", text)) == proxy.PAGE
 
 
