@@ -951,6 +951,24 @@ def test_a_right_answer_passes_from_afar(exercise, right):
     assert remote(exercise, right).passed
 
 
+@pytest.mark.parametrize(
+    "items", ["range(3)", "{0: 1, 1: 1, 2: 1}.keys()", "map(int, '012')", "numpy.arange(3)", "[numpy.int64(2)]"]
+)
+def test_what_holds_plain_values_can_be_handed_over(items, learner):
+    source = f"""
+        import numpy
+        def answer(total): return total({items})
+    """
+    assert learner(source).call(sum) in (3, 2)
+
+
+def test_an_endless_iterator_can_not_be_handed_over(sandbox):
+    away = Away("from itertools import count\ndef answer(total): return total(count())", sandbox)
+    with pytest.raises(Raised, match="not something of type count"):
+        away.subject.call(sum)
+    away.end()
+
+
 def answers(exercise):
     """All answers of an exercise's module as cells: (source, whether it is right)."""
     text = inspect.getsource(inspect.getmodule(exercise.check))

@@ -463,6 +463,17 @@ def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
 
 @EXERCISE.right
 def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
+    # Those that are out get the weight 0, and the ids are a range.
+    kept = sorted(range(len(logits)), key=lambda id: (-logits[id], id))[:top_k]
+    if temperature == 0:
+        return kept[0]
+    weights = {id: 0.0 for id in range(len(logits))}
+    weights |= {id: math.exp((logits[id] - logits[kept[0]]) / temperature) for id in kept}
+    return rng.choices(range(len(logits)), weights=weights.values(), k=1)[0]
+
+
+@EXERCISE.right
+def _(logits, temperature, top_k, rng):  # type: ignore[no-untyped-def]
     order = sorted(enumerate(logits), key=lambda pair: (-pair[1], pair[0]))[: top_k or len(logits)]
     if not temperature:
         return order[0][0]

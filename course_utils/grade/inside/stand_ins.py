@@ -14,7 +14,7 @@ import itertools
 import random
 import weakref
 from collections import namedtuple
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
 from course_utils.grade.inside.channel import Message
@@ -24,6 +24,9 @@ KNOWN_MODULES = ("builtins", "asyncio", "json", "socket", "ssl", "openai", "http
 """Top-level modules whose types of errors and records are looked up by name."""
 OURS_ONLY = ("course_utils.checks", "course_utils.grade")
 """What the learner's side does not have."""
+
+MOST_ITEMS = 100_000
+"""Items of a range, a view or an iterator that are handed over."""
 
 KEPT_ERRORS = 100
 """Errors of the grader's that are recognised when they come back."""
@@ -40,6 +43,19 @@ def found(module: str, name: str) -> Any:
     except (ImportError, AttributeError):
         return None
     return value if isinstance(value, type) else None
+
+
+def _items(value: Any) -> Any:
+    """The plain values in a range, a view, an iterator, an array or a number of numpy; None for anything else.
+
+    What a learner hands over is often one of these: ``rng.choices(range(len(logits)), weights.values())``.
+    """
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    if not isinstance(value, (range, KeysView, ValuesView, ItemsView, Iterator)):
+        return None
+    items = list(itertools.islice(value, MOST_ITEMS + 1))
+    return items if len(items) <= MOST_ITEMS else None
 
 
 class StandIns:
@@ -111,6 +127,8 @@ class StandIns:
             return {"yours": number}
         if callable(value):
             return {"held": self.hold(value)}
+        if (items := _items(value)) is not None:
+            return self.pack(items)
         raise CanNotCross(
             f"only plain values and functions can be handed to this function, not something of type {type(value).__name__}"
         )
