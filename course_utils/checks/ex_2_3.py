@@ -341,6 +341,9 @@ def _content(got: Any, right: str, case: _Case) -> str:
     return "The text is another one: put the pieces together in the order in which they come."
 
 
+MIXED_CALLS = "The calls of several answers are mixed. The index of a call counts within its answer."
+
+
 def _tools(got: Any, right: list[Whole], case: _Case) -> str:
     if got == right:
         return ""
@@ -354,7 +357,7 @@ def _tools(got: Any, right: list[Whole], case: _Case) -> str:
         return "The arguments were read as JSON. Leave them the text they are: an answer may end in the middle of them."
     others = [call["id"] for choice in case.whole["choices"] for call in choice["tool_calls"] if call not in right]
     if any(id in str(call["id"]) for call in got for id in others):
-        return "The calls of several answers are mixed. The index of a call counts within its answer."
+        return MIXED_CALLS
     if len(got) < len(right):
         if not got:
             return f"{len(right)} calls came, you returned none. They stand in delta.tool_calls, beside the content."
@@ -377,7 +380,10 @@ def _tools(got: Any, right: list[Whole], case: _Case) -> str:
                 "Only the first fragment of a call has an id and a name; in all others they are None. Keep what the "
                 "first one said."
             )
-    if any(its["arguments"].endswith(str(mine["arguments"])) for mine, its in zip(got, right, strict=True)):
+    pairs = [(str(mine["arguments"]), its["arguments"]) for mine, its in zip(got, right, strict=True)]
+    if others and any(len(mine) > len(its) for mine, its in pairs):
+        return MIXED_CALLS
+    if any(mine != its and its.endswith(mine) for mine, its in pairs):
         return "Of the arguments only the last fragment is there. Put all of them together."
     return (
         "The arguments are mixed up. A fragment says by its index to which call it belongs, and a choice to which "
