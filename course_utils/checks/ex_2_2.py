@@ -189,10 +189,10 @@ def _judge(answer: Subject, case: _Case, why: Callable[[_Run], str]) -> None:
 
 
 def _run(answer: Subject, case: _Case) -> _Run:
-    model, got, work = case.model(), list[Any](), list[int]()
+    model, prompt, got, work = case.model(), list(case.prompt), list[Any](), list[int]()
     try:
         rest = () if case.defaults else (case.end, case.context)
-        for id in answer.iterate(model, list(case.prompt), case.n, *rest):
+        for id in answer.iterate(model, prompt, case.n, *rest):
             got.append(id)
             work.append(model.tokens_processed)
             if len(got) > case.n + 5:
@@ -210,6 +210,11 @@ def _run(answer: Subject, case: _Case) -> _Run:
         if len(model.read) > len(case.prompt) + len(case.expected()):
             why += " (Did it read some of them twice?)"
         raise NotYet(why, given=case.given, got=Words(raised), expected=case.expected()) from None
+    if prompt != case.prompt:
+        why = (
+            "Your function changed prompt_ids, so whoever called it has another prompt now. Copy it: list(prompt_ids)."
+        )
+        raise NotYet(why, given=case.given, got=prompt, expected=case.prompt)
     return _Run(case, model, got, [*work, model.tokens_processed])
 
 
@@ -364,6 +369,18 @@ def _(model, prompt_ids, n, end=None, context=256):  # type: ignore[no-untyped-d
             return
         yield id
         ids.append(id)
+
+
+@EXERCISE.wrong("appends to the prompt it was given", says="changed prompt_ids")
+def _(model, prompt_ids, n, end=None, context=256):  # type: ignore[no-untyped-def]
+    cache, known = model.cache(), 0
+    for _ in range(min(n, context - len(prompt_ids))):
+        id = _row(model.forward(prompt_ids[known:], cache))
+        if id == end:
+            return
+        yield id
+        known = len(prompt_ids)
+        prompt_ids.append(id)
 
 
 @EXERCISE.wrong("reads the last token of the prompt twice", says="was read a second time")

@@ -51,7 +51,7 @@ check("2.1", sample)
 # The next token is always the id with the largest logit, the smallest id among equals. Stop after `n` tokens, before the
 # token `end` (which is not yielded; `None` ends nothing), or when prompt and answer together have `context` tokens. Every
 # token is handed out before the next one is computed, and no token is read twice or for nothing: a prompt of 4 tokens and an
-# answer of 3 cost 6 tokens read, since nobody asks what follows the last one.
+# answer of 3 cost 6 tokens read, since nobody asks what follows the last one. `prompt_ids` stays as it is.
 #
 # The course's own model has these methods. To read what your generator makes of it, run
 # `lm.tokenizer().decode(generate(lm.load(), lm.tokenizer().encode("My dear"), 20))`.
