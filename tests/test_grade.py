@@ -131,13 +131,13 @@ def test_the_seed_is_in_the_report_and_can_be_given(grade):
 
 
 def submission(path, *cells, at=0.0, student="ann"):
-    return Submission(path, student, at, grading.notebook(*cells))
+    return Submission.of(path, at, grading.notebook(*cells), student=student)
 
 
 def test_each_exercise_is_taken_from_the_latest_notebook_that_has_it():
     old, new = submission("old", READS, CLASSIFIES, at=1), submission("new", READS, at=2)
     other = submission("other", "x = 1", at=3)
-    broken = Submission("broken", "ann", 4.0, b"{" + READS.encode())
+    broken = Submission.of("broken", 4.0, b"{" + READS.encode(), student="ann")
     counts = assign([old, new, other, broken], chosen(["1.2", "1.3", "1.4"], []))
     assert counts == {old: ["1.3"], new: ["1.2"], other: ["1.4"], broken: []}
     assert assign([broken], chosen(["1.2"], [])) == {broken: ["1.2"]}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 
 import grading
@@ -22,7 +23,7 @@ from course_utils.grade.version import version
 from course_utils.grade.workers import Task, Terms
 
 TERMS = Terms("namespaces", ("own files",), "s")
-TASK = Task(b"notebook", (("1.2", "v1"), ("1.3", "v1")), TERMS)
+TASK = Task(zlib.compress(b"notebook"), (("1.2", "v1"), ("1.3", "v1")), TERMS)
 VERDICTS = {
     "1.2": Verdict("1.2", "passed", "fine \ud800 ☂", given="=1", hidden=True),
     "1.3": Verdict("1.3", "could_not_check", "ours"),
@@ -56,7 +57,7 @@ def test_a_verdict_is_found_again_as_it_was(folder):
 @pytest.mark.parametrize(
     "other",
     [
-        replace(TASK, data=b"another notebook"),
+        replace(TASK, packed=zlib.compress(b"another notebook")),
         replace(TASK, wanted=(("1.2", "v2"),)),
         replace(TASK, terms=replace(TERMS, seed="t")),
         replace(TASK, terms=replace(TERMS, level="limits only")),
@@ -88,7 +89,7 @@ def test_a_line_that_was_cut_off_counts_for_nothing_and_spoils_no_other(folder):
 
 def test_verdicts_that_are_void_are_asked_anew_and_no_others(folder):
     results = Results(folder, "another-shard")
-    other = replace(TASK, data=b"another notebook")
+    other = replace(TASK, packed=zlib.compress(b"another notebook"))
     results.keep(other, Marks(dict(VERDICTS)))
     results.void(["1.2"], [TASK.submission])
     results.close()

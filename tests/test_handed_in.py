@@ -8,6 +8,7 @@ import zipfile
 import grading
 import pytest
 
+from course_utils import work
 from course_utils.grade import handed_in
 from course_utils.grade.handed_in import NotHandedIn, collect, latest
 
@@ -156,6 +157,14 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(tmp_path):
     put(tmp_path, "secret.ipynb", "in/mine.ipynb")
     (tmp_path / "in" / "theirs.ipynb").symlink_to(tmp_path / "secret.ipynb")
     assert students(tmp_path / "in") == ["mine"]
+
+
+def test_notebooks_are_kept_small_and_come_back_whole(tmp_path):
+    data = (work.ROOT / "solutions/01_why_streaming_matters.ipynb").read_bytes()
+    (tmp_path / "ann.ipynb").write_bytes(data)
+    (found,) = collect([str(tmp_path)])
+    assert found.data == data
+    assert len(found.packed) < len(data) / 3
 
 
 def test_a_huge_file_is_not_read(tmp_path, monkeypatch):

@@ -50,8 +50,9 @@ def assign(submissions: Sequence[Submission], wanted: Sequence[Exercise]) -> dic
     """For which exercises each of one learner's submissions counts: the latest that can be read and has the exercise."""
     readable = [one for one in submissions if not one.unreadable] or list(submissions)
     counts: dict[Submission, list[str]] = {one: [] for one in submissions}
+    texts = [(one, one.data) for one in readable]
     for exercise in wanted:
-        having = [one for one in readable if mentions(exercise, one.data)] or readable
+        having = [one for one, data in texts if mentions(exercise, data)] or readable
         counts[max(having, key=lambda one: (one.at, one.path))].append(exercise.id)
     return counts
 
@@ -95,11 +96,14 @@ def grade(
 def _tasks(counts: Mapping[Submission, Sequence[str]], wanted: Sequence[Exercise], terms: Terms) -> dict[str, Task]:
     """What is to be known of each notebook, by the digest of its bytes."""
     asked: dict[str, set[str]] = {}
-    data = {one.digest: one.data for one in counts if not one.trouble}
+    packed = {one.digest: one.packed for one in counts if not one.trouble}
     for one, ids in counts.items():
         asked.setdefault(one.digest, set()).update(ids if not one.trouble else ())
     editions = [(exercise.id, version(exercise)) for exercise in wanted]
-    tasks = {digest: Task(data[digest], tuple(e for e in editions if e[0] in asked[digest]), terms) for digest in data}
+    tasks = {
+        digest: Task(data, tuple(edition for edition in editions if edition[0] in asked[digest]), terms)
+        for digest, data in packed.items()
+    }
     return {digest: task for digest, task in tasks.items() if task.wanted}
 
 

@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -43,13 +43,24 @@ class NoNotebook(NotHandedIn):
 
 @dataclass(frozen=True)
 class Submission:
-    """One notebook: where it lay, whose it is, when it was handed in (seconds since 1970), its bytes or why there are none."""
+    """One notebook: where it lay, whose it is, when it was handed in (seconds since 1970), its bytes or why there are none.
+
+    The bytes are kept compressed: a large class is in memory all at once, and notebooks shrink to a fifth.
+    """
 
     path: str
     student: str
     at: float
-    data: bytes
+    packed: bytes = field(repr=False)
     trouble: str = ""
+
+    @classmethod
+    def of(cls, path: str, at: float, data: bytes, trouble: str = "", student: str = "") -> Submission:
+        return cls(path, student, at, zlib.compress(data, 1), trouble)
+
+    @property
+    def data(self) -> bytes:
+        return zlib.decompress(self.packed)
 
     @cached_property
     def digest(self) -> str:
@@ -104,11 +115,11 @@ def _file(file: Path, name: str) -> Iterator[Submission]:
         return
     at = _time_in(name) or file.stat().st_mtime
     if file.stat().st_size > LARGEST:
-        yield Submission(
-            name, "", at, b"", f"The file has {file.stat().st_size / 1e6:.0f} MB; a notebook has less than 20."
+        yield Submission.of(
+            name, at, b"", f"The file has {file.stat().st_size / 1e6:.0f} MB; a notebook has less than 20."
         )
     else:
-        yield Submission(name, "", at, file.read_bytes())
+        yield Submission.of(name, at, file.read_bytes())
 
 
 def _archive(file: Path, name: str) -> Iterator[Submission]:
@@ -116,7 +127,7 @@ def _archive(file: Path, name: str) -> Iterator[Submission]:
         with zipfile.ZipFile(file) as archive:
             yield from _members(archive, name)
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-        yield Submission(name, "", file.stat().st_mtime, b"", f"The archive can't be read ({error}).")
+        yield Submission.of(name, file.stat().st_mtime, b"", f"The archive can't be read ({error}).")
 
 
 def _members(archive: zipfile.ZipFile, name: str) -> Iterator[Submission]:
@@ -124,15 +135,15 @@ def _members(archive: zipfile.ZipFile, name: str) -> Iterator[Submission]:
     for number, member in enumerate(archive.infolist()):
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if number >= MOST_MEMBERS:
-            yield Submission(
-                name, "", 0.0, b"", f"The archive has more than {MOST_MEMBERS} files; the rest was not read."
+            yield Submission.of(
+                name, 0.0, b"", f"The archive has more than {MOST_MEMBERS} files; the rest was not read."
             )
             return
         if path.suffix != ".ipynb" or LEFT_OUT & set(path.parts) or path.name.startswith("._"):
             continue
         data, trouble = _member(archive, member, path, min(LARGEST, left))
         left -= len(data)
-        yield Submission(f"{name}/{path}", "", _time_in(str(path)) or _stored(member), data, trouble)
+        yield Submission.of(f"{name}/{path}", _time_in(str(path)) or _stored(member), data, trouble)
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: PurePosixPath, most: int) -> tuple[bytes, str]:

@@ -21,11 +21,10 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from course_utils.checks import exercise as exercise_of
 from course_utils.checks.exercise import SEED, Exercise
@@ -35,6 +34,8 @@ from course_utils.grade import notebook
 from course_utils.grade.notebook import Cell, Notebook, Unreadable
 from course_utils.grade.remote import Line, RemoteSubject
 from course_utils.grade.sandbox import Process, Sandbox, on_one_processor
+
+T = TypeVar("T")
 
 REFUSED = ("not_yet", "raised")
 
@@ -285,11 +286,15 @@ class _Marking:
         return verdict
 
     def _judged(self, exercise: Exercise, session: _Session, back: int, seed: str) -> Verdict:
-        line, verdict = session.line, None
-        with _within(self.patience.exercise):
+        line = session.line
+
+        def judge() -> Verdict:
             subject = partial(RemoteSubject, line, exercise.function, back)
             verdict = exercise.verdict(subject, seed, hidden=seed != SEED)
             line.forget()
+            return verdict
+
+        verdict = _within(self.patience.exercise, judge)
         if verdict is None:
             line.lost = f"all calls together took more than {self.patience.exercise:g} s"
             return Verdict(exercise.id, "raised", f"{line.lost[0].upper()}{line.lost[1:]}.", hidden=seed != SEED)
@@ -328,32 +333,33 @@ def _defines(function: str, source: str) -> bool:
     return re.search(rf"\b(?:def|class)\s+{name}\b|^\s*{name}\s*=", source, re.MULTILINE) is not None
 
 
-def _within(seconds: float) -> AbstractContextManager[None]:
-    """End the body after so many real seconds, as if it had come to its end.
+def _within(seconds: float, body: Callable[[], T]) -> T | None:
+    """What ``body`` returns; None if it takes more than so many real seconds.
 
     A learner's process can make the grader itself work hard, with a request for a million answers, say.
     """
     by_signal = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    return _until_a_signal(seconds) if by_signal else _until_told(seconds)
+    return _until_a_signal(seconds, body) if by_signal else _until_told(seconds, body)
 
 
-@contextlib.contextmanager
-def _until_a_signal(seconds: float) -> Iterator[None]:
+def _until_a_signal(seconds: float, body: Callable[[], T]) -> T | None:
     def stop(signum: int, frame: Any) -> None:
         raise TookTooLong
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         with contextlib.suppress(TookTooLong):
-            yield
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            found = body()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            return found
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    return None
 
 
-@contextlib.contextmanager
-def _until_told(seconds: float) -> Iterator[None]:
+def _until_told(seconds: float, body: Callable[[], T]) -> T | None:
     """For threads, which get no signals, and for systems without them: another thread raises the error in this one.
 
     It arrives when Python is back from a system call, and each of ours has a time-out.
@@ -367,12 +373,14 @@ def _until_told(seconds: float) -> Iterator[None]:
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
-    timer.start()
     try:
         with contextlib.suppress(TookTooLong):
-            yield
+            timer.start()
+            found = body()
             with lock:
                 over = True
             time.sleep(0)  # one that was raised just before arrives here
+            return found
     finally:
         timer.cancel()
+    return None

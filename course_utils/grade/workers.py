@@ -16,6 +16,7 @@ import queue
 import signal
 import threading
 import weakref
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -49,11 +50,15 @@ class Terms:
 
 @dataclass(frozen=True)
 class Task:
-    """A notebook's bytes, and the exercises to ask in it, each with its version."""
+    """A notebook's bytes, compressed, and the exercises to ask in it, each with its version."""
 
-    data: bytes = field(repr=False)
+    packed: bytes = field(repr=False)
     wanted: tuple[tuple[str, str], ...]
     terms: Terms
+
+    @property
+    def data(self) -> bytes:
+        return zlib.decompress(self.packed)
 
     @functools.cached_property
     def submission(self) -> str:
