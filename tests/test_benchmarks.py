@@ -1,5 +1,6 @@
 """The benchmarks run and verify their answers. How fast anything is, is printed there and asserted nowhere."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from course_utils.checks import add, exercises
+from course_utils.grade.marking import mark
 from course_utils.sse import decode
 
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks/server.py"
@@ -86,3 +89,31 @@ def test_every_parser_is_locked():
     locked = (PARSERS / "requirements.txt").read_text()
     assert all(re.search(rf"^{name}==", locked, re.MULTILINE) for name in wanted)
     assert "://" not in locked
+
+
+@pytest.fixture
+def grading(monkeypatch):
+    """The benchmark of the grader, under a name that is not that of the tests' own module."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    spec = importlib.util.spec_from_file_location("benchmark_of_grading", SCRIPT.with_name("grading.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    for id in module.SMALL_IDS:
+        exercises().pop(id, None)
+
+
+def test_the_notebooks_of_the_benchmark_pass(grading, sandbox):
+    add(grading.SMALL)
+    lesson = [id for id in exercises() if id.startswith("1.")]
+    found = (
+        mark(grading.small(1), grading.SMALL_IDS, sandbox).verdicts
+        | mark(grading.solutions(1), lesson, sandbox).verdicts
+    )
+    assert [verdict.outcome for verdict in found.values()] == ["passed"] * 7
+
+
+def test_without_nbgrader_the_benchmark_says_so(grading, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    grading.nbgrader()
+    assert "not measured, because there is no nbgrader" in capsys.readouterr().out
