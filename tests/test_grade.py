@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import io
 import json
 import re
 from xml.etree import ElementTree
@@ -125,6 +126,26 @@ def test_the_seed_is_in_the_report_and_can_be_given(grade):
     files = {"ann": grading.notebook(READS)}
     assert grade(files, "--exercise", "1.2", "--seed", "x")[2]["seed"] == "x"
     assert grade(files, "--exercise", "1.2")[2]["seed"] != grade(files, "--exercise", "1.2")[2]["seed"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_is_for_a_terminal_only_and_never_on_stdout(grade, monkeypatch, capsys):
+    files = {"ann": grading.notebook(READS), "bob": grading.notebook(WRONG)}
+    assert "of 2 notebooks" not in grade(files, "--exercise", "1.2")[1]
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    _, shown, _ = grade(files, "--exercise", "1.2")
+    assert "of 2 notebooks" not in shown
+    said = terminal.getvalue().split("\r")
+    assert [re.search(r"(█*)░* (\d) of 2", line).groups() for line in said[1:]] == [
+        ("", "0"),
+        ("█" * 10, "1"),
+        ("█" * 20, "2"),
+    ]
+    assert said[-1].endswith("0 s left \n")
 
 
 # ------------------------------------------------------------------------------------------------- which counts for what
