@@ -160,10 +160,19 @@ dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=Fa
 """JSON as the services write it: compact, with letters as they are. ``NaN``, which Python would read and write, is none."""
 
 
-def padding(id: str, text: str, width: int) -> str:
-    """Letters that fill ``text`` up to a multiple of ``width``, so that the size of a frame does not give its length away.
+in_json = json.encoder.encode_basestring
+"""A text as `dumps` writes it, without the detours."""
 
-    They look random and are not: the same request gives the same bytes.
+
+def noise(id: str) -> str:
+    """Letters to pad the texts of an answer with. They look random and are not: the same request gives the same bytes."""
+    return hashlib.sha256(id.encode()).hexdigest()
+
+
+def padding(letters: str, number: int, length: int, width: int) -> str:
+    """Of ``letters`` as many as fill a text of ``length`` up to a multiple of ``width``, others for each event's ``number``.
+
+    So the size of a frame does not give the length of its text away.
     """
-    noise = hashlib.sha256(f"{id}:{text}".encode()).hexdigest()
-    return noise[: -len(dumps(text)[1:-1]) % width or width]
+    at = number % (len(letters) - width)
+    return letters[at : at + (-length % width or width)]

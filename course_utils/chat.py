@@ -13,15 +13,17 @@ from course_utils.api import (
     CREATED,
     ApiError,
     dumps,
+    in_json,
     json_object,
     model_of,
+    noise,
     number_of,
     object_of,
     padding,
     schema_of,
     text_of,
 )
-from course_utils.dialect import Asked, Said
+from course_utils.dialect import Asked, Said, each
 from course_utils.frames import Late
 from course_utils.tools import Call, interleaved
 
@@ -122,40 +124,44 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     ``opened`` is when the role chunk leaves. It carries a role and empty text, which is why it is not the first token.
     Several answers come interleaved, token by token.
     """
-    answers, count, id = request.answers, len(said.pieces), f"chatcmpl-{said.id}"
+    answers, id, spoken = request.answers, f"chatcmpl-{said.id}", each(times[said.reasoning :], request.answers)
     kind, calls = "refusal" if said.refusal else "content", list(interleaved(said.calls))
-    head, first = f'data: {dumps(_head(request, said, "chat.completion.chunk"))[:-1]},"choices":[', dumps(_first(said))
-    no_usage = ',"usage":null' if request.include_usage else ""
     logprobs = _logprobs(request, said)
+    texts = [text for _, text in calls] or said.pieces
+    head = f'data: {dumps(_head(request, said, "chat.completion.chunk"))[:-1]},"choices":['
+    no_usage, letters = ',"usage":null' if request.include_usage else "", noise(id) if request.obfuscate else ""
 
     def data(number: int) -> bytes:
         step, index = divmod(number, answers)
-        if 0 < step <= count and not calls:
-            text = said.pieces[step - 1]
+        if 0 < step <= len(texts):
+            quoted = in_json(texts[step - 1])
+            delta = f'"{kind}":{quoted}'
+            if calls:
+                place = calls[step - 1][0].index
+                delta = f'"tool_calls":[{{"index":{place},"function":{{"arguments":{quoted}}}}}]'
             likely = "null" if logprobs is None else dumps(_likely(said, [logprobs[step - 1]]))
-            return chunk(index, f'{{"{kind}":{dumps(text)}}}', text, likely=likely)
-        if 0 < step <= count:
-            call, text = calls[step - 1]
-            piece = f'{{"index":{call.index},"function":{{"arguments":{dumps(text)}}}}}'
-            return chunk(index, f'{{"tool_calls":[{piece}]}}', text)
-        if step <= count + 1:
-            return chunk(index, "{}" if step else first, end=dumps(_finish_reason(said)) if step else "null")
-        return ends[number - answers * (count + 2)]
+            return event(choice(index, f"{{{delta}}}", likely), number, len(quoted) - 2)
+        if step == 0:
+            return event(choice(index, dumps(_first(said))), number)
+        if step == len(texts) + 1:
+            return event(choice(index, "{}", end=dumps(_finish_reason(said))), number)
+        if request.include_usage and index == 0 and step == len(texts) + 2:
+            return event(f'],"usage":{dumps(usage(request, said))}', number)
+        return DONE
 
-    def chunk(index: int, delta: str, text: str = "", end: str = "null", likely: str = "null") -> bytes:
-        choice = f'{{"index":{index},"delta":{delta},"logprobs":{likely},"finish_reason":{end}}}'
-        return event(f"{choice}]{no_usage}", text)
+    def choice(index: int, delta: str, likely: str = "null", end: str = "null") -> str:
+        return f'{{"index":{index},"delta":{delta},"logprobs":{likely},"finish_reason":{end}}}]{no_usage}'
 
-    def event(rest: str, text: str = "") -> bytes:
-        noise = f',"obfuscation":"{padding(id, text, PADDED)}"' if request.obfuscate else ""
-        return f"{head}{rest}{noise}}}\n\n".encode()
+    def event(rest: str, number: int, length: int = 0) -> bytes:
+        hidden = f',"obfuscation":"{padding(letters, number, length, PADDED)}"' if letters else ""
+        return f"{head}{rest}{hidden}}}\n\n".encode()
 
-    last = [event(f'],"usage":{dumps(usage(request, said))}')] if request.include_usage else []
-    ends = [*last, sse.event("[DONE]")]
-    done = times[-1] if times else opened
-    spoken = [at for at in times[said.reasoning :] for _ in range(answers)]
-    ats = [*[opened] * answers, *spoken, *[done] * (answers + len(ends))]
-    return Late(ats, [*[0] * answers, *[1] * len(spoken), *[0] * (answers + len(ends))], data)
+    ends = answers + (2 if request.include_usage else 1)
+    ats = [*[opened] * answers, *spoken, *[times[-1] if times else opened] * ends]
+    return Late(ats, bytes(answers) + b"\1" * len(spoken) + bytes(ends), data)
+
+
+DONE = sse.event("[DONE]")
 
 
 PADDED = 11

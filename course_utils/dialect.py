@@ -94,6 +94,11 @@ class Said:
         return [*times[: self.reasoning], *(times[end - 1] for end in list(ends)[1:])]
 
 
+def each(times: Sequence[float], answers: int) -> Sequence[float]:
+    """The times of the tokens of several answers that come interleaved, token by token."""
+    return times if answers == 1 else [at for at in times for _ in range(answers)]
+
+
 class Dialect(Protocol):
     """A module that speaks one API: it reads a request, and writes an answer as frames or whole.
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from course_utils import api, chat, messages, plain, responses, scenario, tools
 from course_utils.api import CREATED, MODEL, ApiError
-from course_utils.dialect import Asked, Dialect, Said
+from course_utils.dialect import Asked, Dialect, Said, each
 from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, time_limit, weighed
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
@@ -215,7 +215,7 @@ class Engine:
         said = self._say(request, asked, seed)
         to_read = said.prompt_tokens - said.cached
         times = asked.pace.token_times(said.count, to_read, seed, others)
-        every = tuple(at for at in times for _ in range(request.answers))
+        every = tuple(each(times, request.answers))
         frames = _frames(dialect, request, said, times, asked) if request.stream or request.store else []
         made = self._made(asked, frames) if dialect == plain.EVENTS else frames
         job = Job(request, said, tuple(made), now, len(body)) if request.store else None

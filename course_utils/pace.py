@@ -71,21 +71,21 @@ class Pace:
         wait = ends[len(ends) - self.slots] if self.slots and len(ends) >= self.slots else 0.0
         step = self.itl * (1 + self.batch * sum(end > wait for end in ends))
         first = wait + self.ttft + self.prefill * prompt_tokens
-        return [
-            first
-            + steps * step
-            + (sum(seconds for after, seconds in self.pauses if after <= index) if self.pauses else 0)
-            for index, steps in enumerate(self._steps(count, seed))
-        ]
+        times = [first + steps * step for steps in self._steps(count, seed)]
+        for after, seconds in self.pauses:
+            times[after:] = [at + seconds for at in times[after:]]
+        return times
 
-    def _steps(self, count: int, seed: str) -> list[float]:
+    def _steps(self, count: int, seed: str) -> Sequence[float]:
         """How many usual gaps lie between the first token and each: 0, 1, 2 ... without jitter or bursts."""
         gaps = max(0, count - 1)
         whole = -(-gaps // self.burst) * self.burst  # the last burst may be cut short, and still comes when it is due
         if self.jitter == 0:
-            steps = [float(number) for number in range(whole + 1)]
+            steps: Sequence[float] = range(whole + 1)
         else:
             draw = random.Random(seed)
             factors = [draw.lognormvariate(-(self.jitter**2) / 2, self.jitter) for _ in range(whole)]
             steps = list(itertools.accumulate(factors, initial=0.0))
-        return [steps[-(-index // self.burst) * self.burst] for index in range(count)]
+        return (
+            [steps[-(-index // self.burst) * self.burst] for index in range(count)] if self.burst > 1 else steps[:count]
+        )

@@ -14,8 +14,10 @@ from course_utils.api import (
     CREATED,
     ApiError,
     dumps,
+    in_json,
     json_object,
     model_of,
+    noise,
     number_of,
     object_of,
     padding,
@@ -92,20 +94,19 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
         schedule += _called(said, visible)
     elif said.pieces or not said.reasoning:
         schedule += _told(request, said, visible, opened)
+    letters = noise(said.id)
+
+    def padded(number: int, event: dict[str, Any]) -> dict[str, Any]:
+        if not (request.obfuscate and "delta" in event):
+            return event
+        return event | {"obfuscation": padding(letters, number, len(in_json(event["delta"])) - 2, PADDED)}
+
     status = status_of(said)
     schedule.append((done, 0, {"type": f"response.{status}", "response": response(request, said, status)}))
     return [
-        Frame(
-            at, sse.event(dumps(_padded(request, said, event) | {"sequence_number": number}), type=event["type"]), count
-        )
+        Frame(at, sse.event(dumps(padded(number, event) | {"sequence_number": number}), type=event["type"]), count)
         for number, (at, count, event) in enumerate(schedule)
     ]
-
-
-def _padded(request: Asked, said: Said, event: dict[str, Any]) -> dict[str, Any]:
-    if not (request.obfuscate and "delta" in event):
-        return event
-    return event | {"obfuscation": padding(f"resp_{said.id}", event["delta"], PADDED)}
 
 
 Schedule = list[tuple[float, int, dict[str, Any]]]
