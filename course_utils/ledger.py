@@ -68,10 +68,11 @@ class Entry:
                 self._fate.stopped = self._left_at
             self._left()
 
-    def is_over(self, at: float) -> bool:
-        """Whether a request to cancel it has ended this answer before the frame of ``at`` seconds."""
-        stopped = self._fate.stopped if self._fate.cancelled else None
-        return stopped is not None and self.arrived + at > stopped + _SLACK
+    def until(self) -> int:
+        """How many frames are to be sent: all, unless a request to cancel it has ended this answer before."""
+        if self._fate.stopped is None or not self._fate.cancelled:
+            return len(self.offsets)
+        return bisect_right(self.offsets, self._fate.stopped - self.arrived + _SLACK)
 
     @property
     def cancelled(self) -> bool:

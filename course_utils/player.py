@@ -82,44 +82,57 @@ class Player(asyncio.Protocol):
         self._core = core
         self._playing, self._at = NOTHING, 0
         self._entry: Entry | None = None
-        self._blocked = False
+        self._blocked = self._begun = False
         self._patience: asyncio.TimerHandle | None = None
         self.alarm: float | None = None
 
     def _play(self, answer: Answer, route: str, arrived: float) -> None:
-        self._playing, self._at = answer, 0
+        self._playing, self._at, self._begun = answer, 0, False
         self._entry = self._core.ledger.open(route, answer, arrived)
 
     def send(self) -> None:
         """Send the frames that are due, then wait for the next deadline, or end the answer."""
-        frames, now = self._playing.frames, self._core.clock.now
-        moment = now()
-        while (entry := self._entry) is not None and self._at < len(frames):
-            if entry.is_over(at := entry.offsets[self._at]):
-                break
-            if self._blocked or self._transport.is_closing():
-                return  # until `resume_writing`, if ever
-            if (due := entry.arrived + at) > moment:
+        if (entry := self._entry) is None or self._blocked or self._transport.is_closing():
+            return  # until `resume_writing`, if ever
+        if not self._begun:
+            self._begun = True
+            self._begin()
+        frames, offsets, number, until = self._playing.frames, entry.offsets, self._at, entry.until()
+        arrived, moment = entry.arrived, self._core.clock.now()
+        while number < until:
+            if (due := arrived + offsets[number]) > moment:
                 self._core.alarms.wake(self, due)
                 self._flush()
                 return
-            data, ending = part(frames, self._at)
-            self._at += 1
+            data, ending = part(frames, number)
+            self._at = number = number + 1
             self._write(data)
-            moment = now()
-            entry.written.append(moment)
             if ending is not None and self._breaks_off(ending):
                 return
-        self._entry, self._playing = None, NOTHING  # a connection may idle for long; its last answer need not
+            if self._blocked or self._transport.is_closing():
+                return
         self._finish()
+
+    def _begin(self) -> None:
+        """Send what stands before the first frame."""
 
     def _write(self, data: bytes) -> None:
         """Send what stands in one frame."""
         raise NotImplementedError
 
     def _flush(self) -> None:
-        """Hand over what is still held back."""
+        """Hand over what is still held back, and book it."""
         raise NotImplementedError
+
+    def _book(self) -> None:
+        """Note the moment at which frames were handed over."""
+        if (entry := self._entry) is not None and (count := self._at - len(entry.written)):
+            entry.written.extend([self._core.clock.now()] * count)
+
+    def _done(self) -> None:
+        """Nothing more of this answer; a connection may idle for long, and its last answer need not."""
+        self._book()
+        self._entry, self._playing = None, NOTHING
 
     def _breaks_off(self, ending: Ending) -> bool:
         """End the connection in the middle of an answer, if its last frame wants that."""
@@ -166,7 +179,7 @@ class Player(asyncio.Protocol):
         self._core.alarms.forget(self)
         if self._entry is not None:
             self._entry.client_left()
-            self._entry = None
+            self._done()
 
     def hang_up(self) -> None:
         self._transport.abort()

@@ -159,19 +159,16 @@ class _Connection(Player):
         # A chunked body can tell a cut from an end; HTTP/1.0 has no chunks, there the end of the connection must do.
         self._chunked = answer.streamed and self._head is not None and self._head.http_version == b"1.1"
         self._bodiless = self._head is not None and self._head.method == b"HEAD"
-        self._begun = False
         if (due := arrived + answer.headers_at) > self._core.clock.now():
             self._core.alarms.wake(self, due)
         else:
             self.send()
 
-    def send(self) -> None:
-        if not self._begun:
-            self._begun, answer = True, self._playing
-            sized = not (answer.streamed or answer.status == 204)
-            length = sum(len(frame.data) for frame in answer.frames) if sized else None
-            self._write_head(answer.status, answer.headers, length, close=self._closes())
-        super().send()
+    def _begin(self) -> None:
+        answer = self._playing
+        sized = not (answer.streamed or answer.status == 204)
+        length = sum(len(frame.data) for frame in answer.frames) if sized else None
+        self._write_head(answer.status, answer.headers, length, close=self._closes())
 
     def _write(self, data: bytes) -> None:
         if data and not self._bodiless:  # an empty chunk would be the end of the body
@@ -187,6 +184,7 @@ class _Connection(Player):
         if self._out:
             data, self._out = self._out, bytearray()
             self._transport.write(data)
+            self._book()
 
     def _breaks_off(self, ending: Ending) -> bool:
         """End the connection in the middle of the body, after bytes that are no chunk if that is the fault."""
@@ -195,7 +193,7 @@ class _Connection(Player):
         if ending.kind == "malformed":
             self._say(b"this is no chunk size\r\n")
         self._flush()
-        self._entry = None
+        self._done()
         self._close()
         return True
 
@@ -203,6 +201,7 @@ class _Connection(Player):
         if self._chunked and not self._bodiless:
             self._say(b"0\r\n\r\n")
         self._flush()
+        self._done()
         if self._closes():
             self._close()
             return

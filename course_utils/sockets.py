@@ -106,6 +106,7 @@ class _Socket(Player):
                 return
             if data:
                 self._transport.write(data)
+                self._book()
             else:
                 self.connection_lost(None)
                 Lingering(self._core, self._transport)
@@ -169,8 +170,7 @@ class _Socket(Player):
     def _breaks_off(self, ending: Ending) -> bool:
         if ending.fault == "error":
             return False
-        self._entry = None
-        self._waiting.clear()
+        self._done()
         self._be_patient()
         if ending.kind == "end":
             self._protocol.send_close(1000)
@@ -180,6 +180,7 @@ class _Socket(Player):
         return True
 
     def _finish(self) -> None:
+        self._done()
         self._next()
 
     def _reader(self, answer: Answer) -> Callable[[bytes], Iterator[str]]:

@@ -77,7 +77,7 @@ class _Stream(httpx2.SyncByteStream):
             playing.clock.sleep_until(when)
             if too_late:
                 raise playing.give_up()
-            if playing.entry.is_over(frame.at):
+            if len(playing.entry.written) >= playing.entry.until():
                 return
             yield playing.sent(frame)
             playing.finish(frame)
@@ -97,7 +97,7 @@ class _AsyncStream(httpx2.AsyncByteStream):
             await playing.clock.asleep_until(when)
             if too_late:
                 raise playing.give_up()
-            if playing.entry.is_over(frame.at):
+            if len(playing.entry.written) >= playing.entry.until():
                 return
             yield playing.sent(frame)
             playing.finish(frame)
