@@ -98,11 +98,9 @@ def apply(faults: Iterable[Bend], frames: Frames) -> Frames:
     return frames
 
 
-def part(frames: Frames, number: int) -> tuple[bytes, Ending | None]:
-    """The bytes of a frame and how the body ends there, if it does."""
-    if isinstance(frames, Late):
-        return frames.data(number), None
-    return frames[number].data, frames[number].ending
+def data_of(frames: Frames) -> Callable[[int], bytes]:
+    """What gives the bytes of each frame by its number."""
+    return frames.data if isinstance(frames, Late) else lambda number: frames[number].data
 
 
 def weighed(frames: Frames, sizes: Iterable[int]) -> Frames:

@@ -43,7 +43,7 @@ class Entry:
         self._generated = array("d", answer.generated)
         self.offsets, self._tokens = columns(answer.frames)
         self._clock = clock
-        self._ending = answer.frames[-1].ending if answer.frames else None
+        self.ending = answer.frames[-1].ending if answer.frames else None
         self._goes_on, self._fate = answer.goes_on, answer.job.fate if answer.job else Fate()
         self._left = left
         self._fate.listen(left)
@@ -94,7 +94,7 @@ class Entry:
             return CANCELLED
         if self.running(self._clock.now()):
             return None
-        return f"fault:{self._ending.fault}" if self._ending else COMPLETE
+        return f"fault:{self.ending.fault}" if self.ending else COMPLETE
 
     @property
     def ended_by(self) -> str | None:
@@ -122,7 +122,7 @@ class Entry:
         ends = [self._fate.stopped] if self.cancelled else []
         if not self._goes_on:
             ends.append(self._left_at)
-        if self._ending and (not self._goes_on or self._ending.fault in OWN_FAULTS):
+        if self.ending and (not self._goes_on or self.ending.fault in OWN_FAULTS):
             ends.append(self.last_due)
         return min((end for end in ends if end is not None), default=math.inf)
 

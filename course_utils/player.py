@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from course_utils.clock import RealClock, VirtualClock
 from course_utils.engine import Answer
-from course_utils.frames import Ending, part
+from course_utils.frames import Ending, data_of
 
 if TYPE_CHECKING:
     from course_utils.ledger import Entry
@@ -30,27 +30,26 @@ class Alarms:
         self._clock = clock
         self._heap: list[tuple[float, int, Player]] = []
         self._number = itertools.count()
-        self._waiting = 0
+        self._forgotten = 0
         self._timer: asyncio.TimerHandle | None = None
         self._next = math.inf
 
     def wake(self, player: Player, at: float) -> None:
         player.alarm = at
-        self._waiting += 1
-        if len(self._heap) > 2 * self._waiting + 100:  # most are forgotten ones
-            self._heap[:] = [one for one in self._heap if one[2].alarm == one[0]]
-            heapify(self._heap)
         heappush(self._heap, (at, next(self._number), player))
         if at < self._next:
             self._set_timer()
 
     def forget(self, player: Player) -> None:
-        if player.alarm is not None:
-            player.alarm = None
-            self._waiting -= 1
-            if not self._waiting:
-                self._heap.clear()
-                self._set_timer()
+        if player.alarm is None:
+            return
+        player.alarm = None
+        self._forgotten += 1
+        if 2 * self._forgotten > len(self._heap):
+            self._heap = [one for one in self._heap if one[2].alarm == one[0]]
+            heapify(self._heap)
+            self._forgotten = 0
+            self._set_timer()
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -67,8 +66,9 @@ class Alarms:
                 at, _, player = heappop(self._heap)
                 if player.alarm == at:
                     player.alarm = None
-                    self._waiting -= 1
                     player.send()
+                else:
+                    self._forgotten -= 1
         finally:
             self._set_timer()
 
@@ -80,7 +80,7 @@ class Player(asyncio.Protocol):
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._playing, self._at = NOTHING, 0
+        self._playing, self._at, self._data = NOTHING, 0, data_of(())
         self._entry: Entry | None = None
         self._blocked = self._begun = False
         self._patience: asyncio.TimerHandle | None = None
@@ -88,6 +88,7 @@ class Player(asyncio.Protocol):
 
     def _play(self, answer: Answer, route: str, arrived: float) -> None:
         self._playing, self._at, self._begun = answer, 0, False
+        self._data = data_of(answer.frames)
         self._entry = self._core.ledger.open(route, answer, arrived)
 
     def send(self) -> None:
@@ -97,21 +98,20 @@ class Player(asyncio.Protocol):
         if not self._begun:
             self._begun = True
             self._begin()
-        frames, offsets, number, until = self._playing.frames, entry.offsets, self._at, entry.until()
+        offsets, number, until = entry.offsets, self._at, entry.until()
         arrived, moment = entry.arrived, self._core.clock.now()
         while number < until:
             if (due := arrived + offsets[number]) > moment:
                 self._core.alarms.wake(self, due)
                 self._flush()
                 return
-            data, ending = part(frames, number)
+            data = self._data(number)
             self._at = number = number + 1
             self._write(data)
-            if ending is not None and self._breaks_off(ending):
-                return
             if self._blocked or self._transport.is_closing():
                 return
-        self._finish()
+        if not (entry.ending and number == len(offsets) and self._breaks_off(entry.ending)):
+            self._finish()
 
     def _begin(self) -> None:
         """Send what stands before the first frame."""
@@ -132,7 +132,7 @@ class Player(asyncio.Protocol):
     def _done(self) -> None:
         """Nothing more of this answer; a connection may idle for long, and its last answer need not."""
         self._book()
-        self._entry, self._playing = None, NOTHING
+        self._entry, self._playing, self._data = None, NOTHING, data_of(())
 
     def _breaks_off(self, ending: Ending) -> bool:
         """End the connection in the middle of an answer, if its last frame wants that."""

@@ -172,13 +172,9 @@ class _Connection(Player):
 
     def _write(self, data: bytes) -> None:
         if data and not self._bodiless:  # an empty chunk would be the end of the body
-            self._say(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
-
-    def _say(self, data: bytes) -> None:
-        """Send bytes, together with what else is due."""
-        self._out += data
-        if self._playing.apart or len(self._out) > MAX_JOINED:
-            self._flush()
+            self._out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+            if self._playing.apart or len(self._out) > MAX_JOINED:
+                self._flush()
 
     def _flush(self) -> None:
         if self._out:
@@ -191,7 +187,7 @@ class _Connection(Player):
         if ending.kind == "end":
             return False
         if ending.kind == "malformed":
-            self._say(b"this is no chunk size\r\n")
+            self._out += b"this is no chunk size\r\n"
         self._flush()
         self._done()
         self._close()
@@ -199,7 +195,7 @@ class _Connection(Player):
 
     def _finish(self) -> None:
         if self._chunked and not self._bodiless:
-            self._say(b"0\r\n\r\n")
+            self._out += b"0\r\n\r\n"
         self._flush()
         self._done()
         if self._closes():
@@ -241,7 +237,7 @@ class _Connection(Player):
             lines.append(f"x-request-id: req_{self._entry.number}")
         if close:
             lines.append("connection: close")
-        self._say(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        self._out += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def _measure(size: int) -> None:
