@@ -170,11 +170,15 @@ class _Connection(Player):
         length = sum(len(frame.data) for frame in answer.frames) if sized else None
         self._write_head(answer.status, answer.headers, length, close=self._closes())
 
+    def _framed(self, data: bytes) -> bytes:
+        if not data or self._bodiless:  # an empty chunk would be the end of the body
+            return b""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+
     def _write(self, data: bytes) -> None:
-        if data and not self._bodiless:  # an empty chunk would be the end of the body
-            self._out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
-            if self._playing.apart or len(self._out) > MAX_JOINED:
-                self._flush()
+        self._out += data
+        if self._playing.apart or len(self._out) > MAX_JOINED:
+            self._flush()
 
     def _flush(self) -> None:
         if self._out:
