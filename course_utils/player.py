@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from course_utils.server import Core
 
 NOTHING = Answer(204, {}, ())
+MAX_JOINED = 16 * 1024
+"""Bytes after which what is due leaves, though more is."""
 AHEAD = 8
 """Frames whose bytes are made together, in one go that costs half; they wait for their moments."""
 
@@ -75,6 +78,37 @@ class Alarms:
             self._set_timer()
 
 
+class Patience:
+    """Hangs up on clients that keep the server waiting. All get the same time, so they stand in a row, with one timer."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._until: dict[Player, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, player: Player) -> None:
+        self.end(player)
+        loop = asyncio.get_running_loop()
+        self._until[player] = loop.time() + self.seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self.seconds, self._look)
+
+    def end(self, player: Player) -> None:
+        self._until.pop(player, None)
+        if self._timer is not None and not self._until:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer, loop = None, asyncio.get_running_loop()
+        for player, until in list(self._until.items()):
+            if until > loop.time():
+                self._timer = loop.call_at(until, self._look)
+                return
+            self.end(player)
+            player.hang_up()
+
+
 class Player(asyncio.Protocol):
     """What HTTP and WebSockets have in common. ``alarm`` is the moment for which it waits, if it does."""
 
@@ -82,15 +116,15 @@ class Player(asyncio.Protocol):
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._playing, self._at, self._data = NOTHING, 0, data_of(())
+        self._playing, self._data = NOTHING, data_of(())
+        self._at = self._until = 0
         self._entry: Entry | None = None
         self._ahead: list[bytes] = []
         self._blocked = self._begun = False
-        self._patience: asyncio.TimerHandle | None = None
         self.alarm: float | None = None
 
     def _play(self, answer: Answer, route: str, arrived: float) -> None:
-        self._playing, self._at, self._begun = answer, 0, False
+        self._playing, self._at, self._until, self._begun = answer, 0, len(answer.frames), False
         self._data = data_of(answer.frames)
         self._entry = self._core.ledger.open(route, answer, arrived)
 
@@ -98,59 +132,59 @@ class Player(asyncio.Protocol):
         """Send the frames that are due, then wait for the next deadline, or end the answer."""
         if (entry := self._entry) is None or self._blocked or self._transport.is_closing():
             return  # until `resume_writing`, if ever
-        if not self._begun:
-            self._begun = True
-            self._begin()
-        offsets, number, until = entry.offsets, self._at, entry.until()
-        arrived, moment = entry.arrived, self._core.clock.now()
-        while number < until:
-            if (due := arrived + offsets[number]) > moment:
+        out = [] if self._begun else [self._opening()]
+        self._begun, size, moment = True, 0, self._core.clock.now()
+        while (number := self._at) < self._until:
+            if (due := entry.arrived + entry.offsets[number]) > moment:
                 self._core.alarms.wake(self, due)
-                self._flush()
+                self._hand_over(out)
                 return
             if not self._ahead:
-                ahead = range(min(number + AHEAD, until) - 1, number - 1, -1)
+                ahead = range(min(number + AHEAD, self._until) - 1, number - 1, -1)
                 self._ahead = [self._framed(data) for data in map(self._data, ahead)]
-            self._at = number = number + 1
-            self._write(self._ahead.pop())
-            if self._blocked or self._transport.is_closing():
-                return
-        if not (entry.ending and number == len(offsets) and self._breaks_off(entry.ending)):
-            self._finish()
+            out.append(piece := self._ahead.pop())
+            size += len(piece)
+            self._at = number + 1
+            if size > MAX_JOINED or self._playing.apart:
+                self._hand_over(out)
+                if self._blocked or self._transport.is_closing():
+                    return
+                out, size, moment = [], 0, self._core.clock.now()
+        ending = entry.ending if self._at == len(entry.offsets) else None
+        self._hand_over([*out, self._closing(ending)])
+        self._done()
+        self._finish(ending)
 
-    def _begin(self) -> None:
-        """Send what stands before the first frame."""
+    def _opening(self) -> bytes:
+        """What stands before the first frame."""
+        return b""
 
     def _framed(self, data: bytes) -> bytes:
         """A frame as it stands on the wire."""
         return data
 
-    def _write(self, data: bytes) -> None:
-        """Send what stands in one frame."""
+    def _closing(self, ending: Ending | None) -> bytes:
+        """What stands behind the last frame."""
+        return b""
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        """Send what is due."""
         raise NotImplementedError
 
-    def _flush(self) -> None:
-        """Hand over what is still held back, and book it."""
+    def _finish(self, ending: Ending | None) -> None:
+        """Everything is sent: go on with the next request, unless the answer ends otherwise."""
         raise NotImplementedError
 
-    def _book(self) -> None:
-        """Note the moment at which frames were handed over."""
+    def _hand_over(self, pieces: Sequence[bytes]) -> None:
+        """Send what is due, and book when that was."""
+        self._write(pieces)
         if (entry := self._entry) is not None and (count := self._at - len(entry.written)):
             entry.written.extend([self._core.clock.now()] * count)
 
     def _done(self) -> None:
         """Nothing more of this answer; a connection may idle for long, and its last answer need not."""
-        self._book()
         self._entry, self._playing, self._data = None, NOTHING, data_of(())
         self._ahead.clear()
-
-    def _breaks_off(self, ending: Ending) -> bool:
-        """End the connection in the middle of an answer, if its last frame wants that."""
-        raise NotImplementedError
-
-    def _finish(self) -> None:
-        """Everything is sent: go on with the next request."""
-        raise NotImplementedError
 
     def pause_writing(self) -> None:
         self._block(True)
@@ -167,12 +201,10 @@ class Player(asyncio.Protocol):
 
     def _be_patient(self) -> None:
         """Wait for the client, but not for ever: to send a request, to take bytes, or to go."""
-        self._need_no_patience()
-        self._patience = asyncio.get_running_loop().call_later(self._core.patience, self.hang_up)
+        self._core.patience.begin(self)
 
     def _need_no_patience(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
+        self._core.patience.end(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, or somebody else's now."""

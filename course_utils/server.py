@@ -16,6 +16,7 @@ import re
 import socket
 import threading
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from http import HTTPStatus
@@ -31,7 +32,7 @@ from course_utils.conduct import conduct_of
 from course_utils.engine import Answer, Engine, Request, error_answer, json_answer
 from course_utils.frames import Ending, Frame
 from course_utils.ledger import Ledger
-from course_utils.player import Alarms, Player
+from course_utils.player import MAX_JOINED, Alarms, Patience, Player
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body that are read before the answer is 413."""
@@ -42,8 +43,6 @@ MAX_UNSENT = 64 * 1024
 
 Measured with 500 clients that never read: 68 KB for each besides its frames, and 4 KB for one that is idle.
 """
-MAX_JOINED = 16 * 1024
-"""Bytes after which what is due leaves, though more is."""
 MAX_AHEAD = 1024 * 1024
 """Bytes that a client may send ahead while it is being answered: requests that wait for their turn."""
 PATIENCE = 60.0
@@ -53,6 +52,7 @@ BACKLOG = 1024
 LINGER = 2.0
 """Seconds (of real time) that a client has, after its connection's last word, to close it too."""
 
+REFUSED = {"content-type": "text/plain; charset=utf-8"}
 LEDGER, CONDUCT, WATCH = "/ledger", "/conduct", "/watch"
 PAGE = Path(__file__).parent / "watch.html"
 """A page that asks this server and shows what comes, as it comes."""
@@ -80,7 +80,7 @@ class _Connection(Player):
         super().__init__(core)
         self._parser = h11.Connection(h11.SERVER)
         self._head: h11.Request | None = None
-        self._body, self._out = bytearray(), bytearray()
+        self._body = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -115,11 +115,8 @@ class _Connection(Player):
             request = self._next_request()
         except (_Refused, h11.RemoteProtocolError) as error:
             status = error.status if isinstance(error, _Refused) else error.error_status_hint
-            self._write_head(
-                status, {"content-type": "text/plain; charset=utf-8"}, length=len(str(error).encode()), close=True
-            )
-            self._out += str(error).encode()
-            self._flush()
+            said = str(error).encode()
+            self._transport.write(self._head_with(status, REFUSED, len(said), close=True) + said)
             self.connection_lost(None)
             Lingering(self._core, self._transport)
             return
@@ -164,45 +161,29 @@ class _Connection(Player):
         else:
             self.send()
 
-    def _begin(self) -> None:
+    def _opening(self) -> bytes:
         answer = self._playing
         sized = not (answer.streamed or answer.status == 204)
         length = sum(len(frame.data) for frame in answer.frames) if sized else None
-        self._write_head(answer.status, answer.headers, length, close=self._closes())
+        return self._head_with(answer.status, answer.headers, length, close=self._closes())
 
     def _framed(self, data: bytes) -> bytes:
         if not data or self._bodiless:  # an empty chunk would be the end of the body
             return b""
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
 
-    def _write(self, data: bytes) -> None:
-        self._out += data
-        if self._playing.apart or len(self._out) > MAX_JOINED:
-            self._flush()
+    def _closing(self, ending: Ending | None) -> bytes:
+        if ending is not None and ending.kind != "end":
+            return b"this is no chunk size\r\n" if ending.kind == "malformed" else b""
+        return b"0\r\n\r\n" if self._chunked and not self._bodiless else b""
 
-    def _flush(self) -> None:
-        if self._out:
-            data, self._out = self._out, bytearray()
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        if data := b"".join(pieces):
             self._transport.write(data)
-            self._book()
 
-    def _breaks_off(self, ending: Ending) -> bool:
-        """End the connection in the middle of the body, after bytes that are no chunk if that is the fault."""
-        if ending.kind == "end":
-            return False
-        if ending.kind == "malformed":
-            self._out += b"this is no chunk size\r\n"
-        self._flush()
-        self._done()
-        self._close()
-        return True
-
-    def _finish(self) -> None:
-        if self._chunked and not self._bodiless:
-            self._out += b"0\r\n\r\n"
-        self._flush()
-        self._done()
-        if self._closes():
+    def _finish(self, ending: Ending | None) -> None:
+        """Go on with the next request, or end the connection: in the middle of the body, if that is the fault."""
+        if self._closes() or (ending is not None and ending.kind != "end"):
             self._close()
             return
         trailing, _ = self._parser.trailing_data
@@ -223,7 +204,7 @@ class _Connection(Player):
         asked = b",".join(value for name, value in self._head.headers if name == b"connection").lower()
         return b"close" in map(bytes.strip, asked.split(b",")) or self._head.http_version != b"1.1"
 
-    def _write_head(self, status: int, headers: dict[str, str], length: int | None, close: bool) -> None:
+    def _head_with(self, status: int, headers: dict[str, str], length: int | None, close: bool) -> bytes:
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             *(f"{name}: {value}" for name, value in headers.items()),
@@ -241,7 +222,7 @@ class _Connection(Player):
             lines.append(f"x-request-id: req_{self._entry.number}")
         if close:
             lines.append("connection: close")
-        self._out += ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def _measure(size: int) -> None:
@@ -279,7 +260,7 @@ class Lingering(asyncio.Protocol):
     def __init__(self, server: Core, transport: asyncio.Transport) -> None:
         self._server, self._transport, self._left = server, transport, MAX_IGNORED
         server.connections.add(self)
-        self._patience = asyncio.get_running_loop().call_later(min(LINGER, server.patience), self.hang_up)
+        self._patience = asyncio.get_running_loop().call_later(min(LINGER, server.patience.seconds), self.hang_up)
         transport.set_protocol(self)
         try:
             transport.write_eof()
@@ -311,7 +292,7 @@ class Core:
     def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock | VirtualClock) -> None:
         self.engine, self.ledger, self.clock = engine, ledger, clock
         self.connections: set[Connection] = set()
-        self.patience = PATIENCE
+        self.patience = Patience(PATIENCE)
         self.alarms = Alarms(clock)
 
     def connection(self) -> asyncio.Protocol:

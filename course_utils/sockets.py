@@ -13,7 +13,7 @@ import json
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,6 @@ class _Socket(Player):
                 return
             if data:
                 self._transport.write(data)
-                self._book()
             else:
                 self.connection_lost(None)
                 Lingering(self._core, self._transport)
@@ -159,29 +158,24 @@ class _Socket(Player):
             self._play(answer, request.path, arrived)
             self.send()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, pieces: Sequence[bytes]) -> None:
         try:
-            for text in self._events(self._unpack(data)):
+            for text in (text for data in filter(None, pieces) for text in self._events(self._unpack(data))):
                 self._say(text)
         except zlib.error:  # another fault has changed what was compressed
             self._protocol.fail(1011, "what came out of the compression is no answer any more")
         self._flush()
 
-    def _breaks_off(self, ending: Ending) -> bool:
-        if ending.fault == "error":
-            return False
-        self._done()
+    def _finish(self, ending: Ending | None) -> None:
+        if ending is None or ending.fault == "error":
+            self._next()
+            return
         self._be_patient()
         if ending.kind == "end":
             self._protocol.send_close(1000)
             self._flush()
         else:
             self._transport.close()
-        return True
-
-    def _finish(self) -> None:
-        self._done()
-        self._next()
 
     def _reader(self, answer: Answer) -> Callable[[bytes], Iterator[str]]:
         """What turns the bytes of an answer into messages, however a fault has cut them."""
