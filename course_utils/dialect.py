@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from course_utils.api import ApiError
 from course_utils.frames import Frames
 from course_utils.replies import logprob, tokens
-from course_utils.tools import Call
+from course_utils.tools import Call, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Said:
     several answers gets this one so often; a scripted model always says the same. With ``calls`` the tokens are
     arguments. ``reasoning`` tokens come before all others and are never shown. ``stopped_by`` is the stop text before
     which the answer ended, if it did. ``likely`` is how likely each piece was, where a model has found that out.
+    ``waited`` are the seconds in the queue, before the model began.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Said:
     cached: int = 0
     sizes: tuple[int, ...] = ()
     likely: tuple[dict[str, Any], ...] = ()
+    waited: float = 0.0
 
     @property
     def count(self) -> int:
@@ -81,6 +83,11 @@ class Said:
     def logprobs(self, alternatives: int) -> list[dict[str, Any]]:
         """How likely each piece was; a script has no probabilities, so those of its tokens are made from the tokens."""
         return list(self.likely) or [logprob(piece, alternatives) for piece in self.pieces]
+
+    def broken_off(self, count: int) -> Said:
+        """What there is of it when an error comes after ``count`` tokens."""
+        kept = {"pieces": self.pieces[:count], "calls": cut(self.calls, count), "likely": self.likely[:count]}
+        return replace(self, cut_by="failure", **kept)
 
     def packed(self, size: int) -> Said:
         """The same text in pieces of ``size`` tokens each; ``sizes`` says how many there are in each."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from course_utils import api, chat, messages, plain, responses, scenario, tools
 from course_utils.api import CREATED, MODEL, ApiError
 from course_utils.dialect import Asked, Dialect, Said, each
-from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, time_limit, weighed
+from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, columns, time_limit, weighed
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
 from course_utils.replies import reply_to, tokens
@@ -213,11 +213,18 @@ class Engine:
             asked = replace(asked, error_after=asked.failed_after, failed_after=None)
         seed = self._seed_of(request.prompt)
         said = self._say(request, asked, seed)
+        if others and (waited := asked.pace.wait(others)):
+            said = replace(said, waited=waited)
         to_read = said.prompt_tokens - said.cached
         times = asked.pace.token_times(said.count, to_read, seed, others)
         every = tuple(each(times, request.answers))
-        frames = _frames(dialect, request, said, times, asked) if request.stream or request.store else []
-        made = self._made(asked, frames) if dialect == plain.EVENTS else frames
+        plan = _frames(dialect, request, said, times, asked) if request.stream or request.store else []
+        frames = asked.broken(plan, dialect.error_event)
+        made = apply(self._limit, frames)  # what is there to come back for: no error of the client's proxy is in it
+        if made is not plan and made and made[-1].ending:
+            sent = sum(columns(made)[1])
+            every = tuple(at for at in every[: said.reasoning * request.answers + sent] if at <= made[-1].at)
+            said = said.broken_off(sent // request.answers)
         job = Job(request, said, tuple(made), now, len(body)) if request.store else None
         if job:
             self._kept.keep(job)
@@ -230,17 +237,13 @@ class Engine:
         booked = _booked(request.body, body)
         return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
 
-    def _made(self, asked: Scenario, frames: Frames) -> Frames:
-        """The numbered events that are there to come back for: none that the model's own error or limit has prevented."""
-        return apply(self._limit, asked.broken(frames, plain.EVENTS.error_event))
-
-    def _streamed(self, dialect: Dialect, asked: Scenario, plain: Frames) -> Answer:
+    def _streamed(self, dialect: Dialect, asked: Scenario, frames: Frames) -> Answer:
         faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *self._limit)
         headers = {"content-type": dialect.STREAM} | (NO_SNIFFING if dialect.STREAM.startswith("text/plain") else {})
         for fault in faults:
             headers |= getattr(fault, "headers", {})
         try:
-            bent = apply(faults, asked.broken(plain, dialect.error_event))
+            bent = apply(faults, frames)
         except TooMany as error:
             raise ApiError(400, str(error), param="model") from None
         return Answer(200, headers, bent, asked.pace.headers, streamed=True, apart=bool(faults))

@@ -56,7 +56,7 @@ class Job:
         """``"queued"``, ``"in_progress"``, ``"ended"``, ``"cancelled"``, or ``"left"`` by the client that wanted it."""
         if self.fate.stopped is not None:
             return "cancelled" if self.fate.cancelled else "left"
-        if now < self.started + self.frames[0].at:
+        if now < self.started + max(self.frames[0].at, self.said.waited):
             return "queued"
         return "ended" if now >= self.started + self.frames[-1].at else "in_progress"
 

@@ -67,14 +67,18 @@ class Pace:
         machine and every clock. ``busy`` has, for each other answer, the seconds from now until it is finished. An
         answer is planned when its request arrives: those that come later wait for it, and it does not wait for them.
         """
-        ends = sorted(busy)
-        wait = ends[len(ends) - self.slots] if self.slots and len(ends) >= self.slots else 0.0
-        step = self.itl * (1 + self.batch * sum(end > wait for end in ends))
+        wait = self.wait(busy)
+        step = self.itl * (1 + self.batch * sum(end > wait for end in busy))
         first = wait + self.ttft + self.prefill * prompt_tokens
         times = [first + steps * step for steps in self._steps(count, seed)]
         for after, seconds in self.pauses:
             times[after:] = [at + seconds for at in times[after:]]
         return times
+
+    def wait(self, busy: Sequence[float]) -> float:
+        """Seconds in the queue, until one of the ``slots`` is free."""
+        ends = sorted(busy)
+        return ends[len(ends) - self.slots] if self.slots and len(ends) >= self.slots else 0.0
 
     def _steps(self, count: int, seed: str) -> Sequence[float]:
         """How many usual gaps lie between the first token and each: 0, 1, 2 ... without jitter or bursts."""

@@ -87,6 +87,8 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     done = times[-1] if times else opened
     visible = times[said.reasoning :]
     schedule = [(opened, 0, event) for event in _opening(request, said)]
+    if request.background:  # it stays in the queue until the model begins
+        schedule[-1] = (max(opened, said.waited), *schedule[-1][1:])
     if said.reasoning:
         schedule.append((times[0], 0, _item_event("added", 0, _thought(said, "in_progress"))))
         schedule.append((times[said.reasoning - 1], 0, _item_event("done", 0, _thought(said, "completed"))))

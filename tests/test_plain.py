@@ -9,6 +9,7 @@ import pytest
 
 from course_utils.clock import VirtualClock
 from course_utils.engine import Engine, Request
+from course_utils.ledger import Ledger
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 from course_utils.sse import Decoder, decode
@@ -172,6 +173,15 @@ def test_a_cut_on_the_way_leaves_the_rest_to_be_resumed():
     assert answer.frames[-1].ending.fault == "cut"
     rest = [json.loads(event.data) for event in decode([body(resumed(engine, seen.id))])]
     assert [event.get("token") for event in rest] == [*PIECES[1:], None]
+
+
+def test_behind_a_cut_the_model_goes_on_to_its_own_error():
+    engine, clock = Engine(REPLY, PACE), VirtualClock()
+    ledger = Ledger(clock)
+    entry = ledger.open("/events", ask("events", engine, model="mock-1;cut=1;error-at=2"))
+    assert ledger.busy() == [0.75]
+    clock.sleep(60)
+    assert (entry.ended, entry.tokens_sent, entry.tokens_generated) == ("fault:cut", 1, 2)
 
 
 @pytest.mark.parametrize("route", ["text", "ndjson", "events"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import openai
 import pydantic
@@ -385,6 +386,46 @@ def test_a_stream_that_a_fault_has_cut_is_there_to_be_resumed():
         )
     assert rest[-1].response.output_text == LONG
     assert server.ledger[0].tokens_generated == 10
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_background_answer_that_breaks_off_has_failed_with_what_there_was(stream):
+    server = long()
+    with strict(server) as client:
+        asked = {"model": "mock-1;error-at=3", "input": "Count", "background": True}
+        answer = client.responses.create(**asked, stream=stream)
+        id = next(iter(answer)).response.id if stream else answer.id
+        server.clock.sleep(60)
+        later = client.responses.retrieve(id)
+    assert (later.status, later.output_text, later.error.code) == ("failed", "one two three", "server_error")
+    assert server.ledger[0].tokens_generated == 3
+
+
+def test_nothing_comes_behind_the_error_of_a_background_answer():
+    server = long()
+    with strict(server) as client:
+        seen = started(server, client, 5, model="mock-1;error-at=3")
+        rest = client.responses.retrieve(seen[0].response.id, stream=True, starting_after=seen[-1].sequence_number)
+        texts = []
+        with pytest.raises(openai.APIError, match="broke off"):
+            texts.extend(event.delta for event in rest)
+    assert texts == ["one", " two", " three"]
+
+
+def test_a_background_answer_stays_in_the_queue_until_there_is_a_slot():
+    server = MockServer(LONG, pace=replace(PACE, slots=1), clock=VirtualClock())
+    with strict(server) as client:
+        client.responses.create(model="mock-1", input="First", background=True)  # made until 2.75 s
+        second = client.responses.create(model="mock-1", input="Second", background=True)
+        statuses = []
+        for _ in range(3):
+            server.clock.sleep(1)
+            statuses.append(client.responses.retrieve(second.id).status)
+        came = client.responses.create(model="mock-1", input="Third", background=True, stream=True)
+        times = {event.type: server.clock.now() for event in came}
+    assert statuses == ["queued", "queued", "in_progress"]
+    begun = server.ledger[1].token_times[-1]
+    assert times["response.queued"] < begun == times["response.in_progress"] < times["response.output_item.added"]
 
 
 def test_a_background_answer_is_polled_from_the_queue_to_its_end():
