@@ -25,16 +25,12 @@ class Fate:
 
     stopped: float | None = None
     cancelled: bool = False
-    listeners: tuple[Callable[[], None], ...] = ()
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have ``listener`` told of a request to cancel it."""
-        if listener not in self.listeners:
-            self.listeners += (listener,)
+    listeners: set[Callable[[], None]] = field(default_factory=set)
+    """Who is told of a request to cancel it, in the thread of whoever asks."""
 
     def cancel(self, now: float) -> None:
         self.stopped, self.cancelled = now, True
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener()
 
 

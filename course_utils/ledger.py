@@ -46,7 +46,7 @@ class Entry:
         self.ending = answer.frames[-1].ending if answer.frames else None
         self._goes_on, self._fate = answer.goes_on, answer.job.fate if answer.job else Fate()
         self._left = left
-        self._fate.listen(left)
+        self._fate.listeners.add(left)
         self._left_at: float | None = None
         self.last_due = self.arrived + (self.offsets[-1] if self.offsets else 0.0)
 

@@ -117,16 +117,23 @@ class Player(asyncio.Protocol):
     def __init__(self, core: Core) -> None:
         self._core = core
         self._playing, self._data = NOTHING, data_of(())
-        self._at = self._until = 0
+        self._at = 0
         self._entry: Entry | None = None
         self._ahead: list[bytes] = []
         self._blocked = self._begun = False
         self.alarm: float | None = None
 
     def _play(self, answer: Answer, route: str, arrived: float) -> None:
-        self._playing, self._at, self._until, self._begun = answer, 0, len(answer.frames), False
+        self._playing, self._at, self._begun = answer, 0, False
         self._data = data_of(answer.frames)
+        if answer.job:
+            self._loop = asyncio.get_running_loop()
+            answer.job.fate.listeners.add(self._cancelled)
         self._entry = self._core.ledger.open(route, answer, arrived)
+
+    def _cancelled(self) -> None:
+        """Somebody, in whatever thread, has cancelled the answer: it ends now, not when its next frame is due."""
+        self._loop.call_soon_threadsafe(self.send)
 
     def send(self) -> None:
         """Send the frames that are due, then wait for the next deadline, or end the answer."""
@@ -134,13 +141,14 @@ class Player(asyncio.Protocol):
             return  # until `resume_writing`, if ever
         out = [] if self._begun else [self._opening()]
         self._begun, size, moment = True, 0, self._core.clock.now()
-        while (number := self._at) < self._until:
+        until = entry.until()
+        while (number := self._at) < until:
             if (due := entry.arrived + entry.offsets[number]) > moment:
                 self._core.alarms.wake(self, due)
                 self._hand_over(out)
                 return
             if not self._ahead:
-                ahead = range(min(number + AHEAD, self._until) - 1, number - 1, -1)
+                ahead = range(min(number + AHEAD, until) - 1, number - 1, -1)
                 self._ahead = [self._framed(data) for data in map(self._data, ahead)]
             out.append(piece := self._ahead.pop())
             size += len(piece)
@@ -183,6 +191,9 @@ class Player(asyncio.Protocol):
 
     def _done(self) -> None:
         """Nothing more of this answer; a connection may idle for long, and its last answer need not."""
+        self._core.alarms.forget(self)
+        if self._playing.job:
+            self._playing.job.fate.listeners.discard(self._cancelled)
         self._entry, self._playing, self._data = None, NOTHING, data_of(())
         self._ahead.clear()
 
@@ -218,7 +229,6 @@ class Player(asyncio.Protocol):
 
     def _stop(self) -> None:
         """Nothing more of an answer is sent."""
-        self._core.alarms.forget(self)
         if self._entry is not None:
             self._entry.client_left()
             self._done()

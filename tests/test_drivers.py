@@ -320,3 +320,16 @@ def test_over_a_socket_too_a_cancelled_stream_ends(http):
         assert client.responses.cancel(id).status == "cancelled"
         assert "response.completed" not in [event.type for event in stream]
         assert (served.ledger[0].ended, served.ledger[0].tokens_generated < 900) == ("cancelled", True)
+
+
+@pytest.mark.live
+def test_a_stream_that_is_cancelled_in_a_long_silence_ends_at_once(http):
+    slow = MockServer(REPLY, pace=Pace(headers=0, ttft=0.01, itl=3600), clock=VirtualClock())
+    with slow.serve() as served:
+        client = socket_client(served, http)
+        stream = client.responses.create(**BACKGROUND)
+        id = next(event.item_id for event in stream if event.type == "response.output_text.delta").removeprefix("msg_")
+        client.responses.cancel(f"resp_{id}")
+        assert list(stream) == []  # after an hour, if it waited for its next token
+        models = client.models.list()
+    assert (served.ledger[0].ended, len(models.data) > 1) == ("cancelled", True)
