@@ -23,6 +23,7 @@ from websockets.frames import Opcode
 from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from course_utils import api, sse
 from course_utils.engine import Answer, Request, error_answer
@@ -36,13 +37,21 @@ if TYPE_CHECKING:
 MOST_WAITING = 16
 """Requests that may wait on one socket for the answer before theirs."""
 MAX_MESSAGE = 1024 * 1024
+KEY = "openai-insecure-api-key."
+"""A page can send no headers with a WebSocket, so the vendor takes the key as a subprotocol of this name."""
 
 
 def upgrade(core: Core, transport: asyncio.Transport, request: Request, rest: bytes) -> Answer | None:
     """Hand a connection that asked for it over to a WebSocket; else the answer that says why not."""
     path = request.path.partition("?")[0].rstrip("/")
     kind = next((kind for kind in (Responses, Plain) if path.endswith(kind.path)), None)
-    protocol = ServerProtocol(max_size=MAX_MESSAGE, state=State.OPEN)
+    offered = [one.strip() for one in request.headers.get("sec-websocket-protocol", "").split(",")]
+    chosen = next((one for one in offered if one and not one.startswith(KEY)), None) or offered[0] or None
+    protocol = ServerProtocol(
+        max_size=MAX_MESSAGE, state=State.OPEN, select_subprotocol=lambda *_: chosen and Subprotocol(chosen)
+    )
+    keys = [one.removeprefix(KEY) for one in offered if one.startswith(KEY)]
+    request = replace(request, headers={"x-api-key": key for key in keys} | dict(request.headers))
     try:
         core.engine.let_in(request.headers)
         if kind is None:

@@ -443,3 +443,23 @@ def test_a_reply_function_that_fails_is_an_error_and_the_socket_goes_on(caplog):
         ws.send("good")
         assert len(told(ws)) == 2
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (["realtime", "openai-insecure-api-key.secret", "openai-beta.realtime-v1"], "realtime"),
+        (["openai-insecure-api-key.secret"], "openai-insecure-api-key.secret"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/ws", "/v1/responses"])
+def test_a_page_sends_its_key_as_a_subprotocol_and_gets_one_that_it_offered(path, offered, chosen):
+    with serving(key="secret") as server, plain(server, path, subprotocols=offered) as ws:
+        assert ws.subprotocol == chosen
+        ws.send(json.dumps({"type": "response.create", "model": "mock-1", "input": "Hi", "prompt": "Hi"}))
+        assert "error" not in json.loads(ws.recv(timeout=10))
+
+
+def test_a_wrong_key_in_a_subprotocol_is_refused():
+    with serving(key="secret") as server, pytest.raises(InvalidStatus, match="401"):
+        plain(server, subprotocols=["realtime", "openai-insecure-api-key.guess"])
