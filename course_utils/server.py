@@ -16,7 +16,7 @@ import re
 import socket
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from http import HTTPStatus
@@ -56,13 +56,33 @@ REFUSED = {"content-type": "text/plain; charset=utf-8"}
 LEDGER, CONDUCT, WATCH = "/ledger", "/conduct", "/watch"
 PAGE = Path(__file__).parent / "watch.html"
 """A page that asks this server and shows what comes, as it comes."""
-CORS = {"access-control-allow-origin": "*", "access-control-expose-headers": "*"}
-"""A page of any origin may ask, and read every header: the server holds nothing secret, and listens on this machine only
-unless told otherwise."""
-PREFLIGHT = {"access-control-allow-headers": "authorization, *", "access-control-allow-methods": "*"}
-"""The star does not stand for ``authorization``; that one has to be named."""
+LOCAL = re.compile(r"https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?")
+"""Origins of pages on this machine."""
+
 
 NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def leave(origin: str, names: Iterable[str]) -> dict[str, str]:
+    """Leave for a page to read an answer and its headers, whose names are ``names``, and to time it.
+
+    A page of any origin may ask: the server holds nothing secret, and listens on this machine only unless told otherwise.
+    One of this machine may also ask with its credentials, for which a star is not enough.
+    """
+    if not LOCAL.fullmatch(origin):
+        return STARS
+    shown = {"access-control-expose-headers": ", ".join(names), "access-control-allow-credentials": "true"}
+    return STARS | {"access-control-allow-origin": origin, "vary": "origin"} | shown
+
+
+STARS = {"access-control-allow-origin": "*", "access-control-expose-headers": "*", "timing-allow-origin": "*"}
+
+
+def preflight(asked: str) -> Answer:
+    """Leave to send what the browser says it would; the star stands for neither ``authorization`` nor credentials."""
+    headers = ", ".join(filter(None, ("authorization, *", asked)))
+    named = {"access-control-allow-headers": headers, "access-control-allow-methods": "*, DELETE"}
+    return Answer(204, named, (), booked=False)
 
 
 class _Refused(Exception):
@@ -205,6 +225,7 @@ class _Connection(Player):
         return b"close" in map(bytes.strip, asked.split(b",")) or self._head.http_version != b"1.1"
 
     def _head_with(self, status: int, headers: dict[str, str], length: int | None, close: bool) -> bytes:
+        origin = dict(self._head.headers).get(b"origin", b"").decode("latin-1") if self._head else ""
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
             *(f"{name}: {value}" for name, value in headers.items()),
@@ -216,7 +237,7 @@ class _Connection(Player):
         lines += [
             "cache-control: no-cache",
             "x-accel-buffering: no",
-            *(f"{name}: {value}" for name, value in CORS.items()),
+            *(f"{name}: {value}" for name, value in leave(origin, [*headers, "x-request-id"]).items()),
         ]
         if self._entry is not None:
             lines.append(f"x-request-id: req_{self._entry.number}")
@@ -305,7 +326,7 @@ class Core:
         A fault in a reply function or a proxy of the user's is a 500 and a line in the log.
         """
         if request.method == "OPTIONS":
-            return Answer(204, PREFLIGHT, (), booked=False)
+            return preflight(request.headers.get("access-control-request-headers", ""))
         path = request.path.partition("?")[0]
         if (request.method, path) == ("GET", WATCH):
             page = Frame(0.0, PAGE.read_bytes())

@@ -50,8 +50,8 @@ def upgrade(core: Core, transport: asyncio.Transport, request: Request, rest: by
     protocol = ServerProtocol(
         max_size=MAX_MESSAGE, state=State.OPEN, select_subprotocol=lambda *_: chosen and Subprotocol(chosen)
     )
-    keys = [one.removeprefix(KEY) for one in offered if one.startswith(KEY)]
-    request = replace(request, headers={"x-api-key": key for key in keys} | dict(request.headers))
+    key = next((one.removeprefix(KEY) for one in offered if one.startswith(KEY)), "")
+    request = replace(request, headers={"x-api-key": key} | dict(request.headers))
     try:
         core.engine.let_in(request.headers)
         if kind is None:

@@ -83,8 +83,8 @@ const listen = (url, enough) => new Promise(resolve => {
 })
 
 /* Two prompts on one WebSocket; the first answer is stopped after three tokens. */
-const talk = url => new Promise(resolve => {
-  const socket = new WebSocket(url), log = []
+const talk = (url, subprotocols) => new Promise(resolve => {
+  const socket = new WebSocket(url, subprotocols), log = []
   socket.onopen = () => socket.send('{"prompt": "First", "model": "mock-1;itl=0.1"}')
   socket.onmessage = ({data}) => {
     const said = JSON.parse(data)
@@ -92,7 +92,7 @@ const talk = url => new Promise(resolve => {
     if (said.finish_reason === "stopped") socket.send("Second")
     if (said.finish_reason === "stop") socket.close(1000)
   }
-  socket.onclose = ({code, wasClean}) => resolve({log, code, wasClean})
+  socket.onclose = ({code, wasClean}) => resolve({log, code, wasClean, subprotocol: socket.protocol})
 })
 </script>"""
 
@@ -187,6 +187,15 @@ def test_a_page_reads_the_headers_that_say_which_request_it_was_and_when_to_come
 ) -> None:
     headers = call("read", f"{served.url}/chat/completions", chat("mock-1;error=429"))["headers"]
     assert (headers["x-request-id"], headers["retry-after"]) == (f"req_{served.ledger[-1].number}", "2")
+
+
+def test_a_page_of_this_machine_may_send_its_cookies_and_still_reads_the_headers(
+    call: Call, served: LoopbackServer
+) -> None:
+    asked = chat(authorization=KEY, **{"x-stainless-os": "Linux"}) | {"credentials": "include"}
+    seen = call("read", f"{served.url}/chat/completions", asked)
+    assert (seen["status"], content(seen["text"])) == (200, REPLY)
+    assert seen["headers"]["x-request-id"] == f"req_{served.ledger[-1].number}"
 
 
 def test_aborting_a_fetch_stops_the_model(call: Call, served: LoopbackServer) -> None:
@@ -407,3 +416,12 @@ def test_a_web_socket_is_stopped_in_the_middle_and_asked_again(call: Call, serve
     one, other = served.ledger
     assert (one.ended, one.tokens_generated < COUNT) == ("client_left", True)
     assert (other.ended, other.tokens_generated, other.asked["prompt"]) == ("complete", COUNT, "Second")
+
+
+def test_a_page_gives_its_key_where_a_web_socket_lets_it(call: Call) -> None:
+    with serve(key="secret") as server:
+        url = f"ws://{server.host}:{server.port}/ws"
+        refused = call("talk", url, ["realtime"])
+        seen = call("talk", url, ["realtime", "openai-insecure-api-key.secret"])
+    assert (refused["wasClean"], refused["log"]) == (False, [])
+    assert (seen["code"], seen["subprotocol"]) == (1000, "realtime")

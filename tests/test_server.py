@@ -300,6 +300,30 @@ def test_a_page_of_another_origin_may_read_every_header_also_of_an_error(served,
     assert (b"retry-after: 2" in raw) == ("429" in model)
 
 
+@pytest.mark.parametrize("origin", ["http://localhost:8888", "https://127.0.0.1", "http://[::1]:5173"])
+def test_a_page_of_this_machine_may_ask_with_its_credentials(served, origin):
+    asked = f"origin: {origin}\r\nconnection: close\r\n"
+    raw = exchange(served, request(headers=asked)).lower()
+    assert f"access-control-allow-origin: {origin}\r\n".encode() in raw
+    for line in (b"access-control-allow-credentials: true", b"vary: origin", b"timing-allow-origin: *"):
+        assert line in raw
+    assert b"access-control-expose-headers: content-type, x-request-id" in raw  # no star, which would be a name here
+    before = exchange(
+        served, request(method="OPTIONS", headers=f"{asked}access-control-request-headers: x-stainless-os\r\n")
+    )
+    assert b"access-control-allow-headers: authorization, *, x-stainless-os" in before
+    assert b"DELETE" in before
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://example.org", "null", "http://localhost.example.org", "http://127.0.0.1.x"]
+)
+def test_a_page_from_elsewhere_may_not_send_credentials(served, origin):
+    raw = exchange(served, request(headers=f"origin: {origin}\r\nconnection: close\r\n"))
+    assert b"access-control-allow-origin: *\r\n" in raw
+    assert b"allow-credentials" not in raw
+
+
 # --- what HTTP allows, and what it does not -------------------------------------------------------------------------
 
 CLOSE = b"host: x\r\nconnection: close\r\n"
