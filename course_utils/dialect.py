@@ -86,8 +86,8 @@ class Said:
 
     def broken_off(self, count: int) -> Said:
         """What there is of it when an error comes after ``count`` tokens."""
-        kept = {"pieces": self.pieces[:count], "calls": cut(self.calls, count), "likely": self.likely[:count]}
-        return replace(self, cut_by="failure", **kept)
+        pieces, likely = self.pieces[:count], self.likely[:count]
+        return replace(self, pieces=pieces, likely=likely, calls=cut(self.calls, count), cut_by="failure")
 
     def packed(self, size: int) -> Said:
         """The same text in pieces of ``size`` tokens each; ``sizes`` says how many there are in each."""

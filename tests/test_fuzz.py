@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from test_server import dial, to_the_end
 
 from course_utils import engine as module
-from course_utils import scenario, sse
+from course_utils import scenario, sse, tools
 from course_utils.clock import RealClock, VirtualClock
 from course_utils.engine import Engine, Request
 from course_utils.frames import MOST_FRAMES
@@ -304,15 +304,14 @@ SCHEMAS = [
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_an_example_of_any_schema_is_small(schema):
-    tools = [{"name": "weather", "input_schema": schema}]
     asked = {
         "model": "mock-1;calls=16",
         "messages": [{"role": "user", "content": "Hi"}],
         "max_tokens": 10**6,
-        "tools": tools,
+        "tools": [{"name": "weather", "input_schema": schema}],
     }
     answer = Engine().respond(Request("POST", "/v1/messages", written(asked | {"stream": True}).encode()))
-    assert sum(len(frame.data) for frame in answer.frames) < 16 * 1_000_000
+    assert len(json.dumps(tools.example(json.loads(written(schema))))) < 100_000
     check(answer, Request("POST", "/v1/messages"))
 
 
