@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from course_utils.clock import RealClock, VirtualClock
 from course_utils.engine import Answer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from course_utils.ledger import Entry
     from course_utils.server import Core
 
+T = TypeVar("T")
 NOTHING = Answer(204, {}, ())
 MAX_JOINED = 16 * 1024
 """Bytes after which what is due leaves, though more is."""
@@ -28,32 +29,28 @@ AHEAD = 8
 """Frames whose bytes are made together, in one go that costs half; they wait for their moments."""
 
 
-class Alarms:
-    """Wakes players at their deadlines, with one timer of the loop for all: the loop's own are compared in Python."""
+class Alarms(Generic[T]):
+    """Calls ``ring`` for those who wait, at their moments, with one timer for all: the loop's own are compared in Python."""
 
-    def __init__(self, clock: RealClock | VirtualClock) -> None:
-        self._clock = clock
-        self._heap: list[tuple[float, int, Player]] = []
+    def __init__(self, clock: RealClock | VirtualClock, ring: Callable[[T], None]) -> None:
+        self.clock, self._ring = clock, ring
+        self.waiting: dict[T, float] = {}
+        self._heap: list[tuple[float, int, T]] = []
         self._number = itertools.count()
-        self._forgotten = 0
         self._timer: asyncio.TimerHandle | None = None
         self._next = math.inf
 
-    def wake(self, player: Player, at: float) -> None:
-        player.alarm = at
-        heappush(self._heap, (at, next(self._number), player))
+    def wake(self, one: T, at: float) -> None:
+        """Wake ``one`` then, and not when it was to be woken before."""
+        self.waiting[one] = at
+        heappush(self._heap, (at, next(self._number), one))
         if at < self._next:
             self._set_timer()
 
-    def forget(self, player: Player) -> None:
-        if player.alarm is None:
-            return
-        player.alarm = None
-        self._forgotten += 1
-        if 2 * self._forgotten > len(self._heap):
-            self._heap = [one for one in self._heap if one[2].alarm == one[0]]
+    def forget(self, one: T) -> None:
+        if self.waiting.pop(one, None) is not None and len(self._heap) > 2 * len(self.waiting):
+            self._heap = [entry for entry in self._heap if self.waiting.get(entry[2]) == entry[0]]
             heapify(self._heap)
-            self._forgotten = 0
             self._set_timer()
 
     def _set_timer(self) -> None:
@@ -61,56 +58,23 @@ class Alarms:
             self._timer.cancel()
         self._next = self._heap[0][0] if self._heap else math.inf
         if self._heap:
-            wait = (self._next - self._clock.now()) / self._clock.speed
-            self._timer = asyncio.get_running_loop().call_later(wait, self._ring)
+            wait = (self._next - self.clock.now()) / self.clock.speed
+            self._timer = asyncio.get_running_loop().call_later(wait, self._look)
 
-    def _ring(self) -> None:
-        now, self._next = self._clock.now(), -math.inf  # so that the timer is set once, at the end
+    def _look(self) -> None:
+        now, self._next = self.clock.now(), -math.inf  # so that the timer is set once, at the end
         try:
             while self._heap and self._heap[0][0] <= now:
-                at, _, player = heappop(self._heap)
-                if player.alarm == at:
-                    player.alarm = None
-                    player.send()
-                else:
-                    self._forgotten -= 1
+                at, _, one = heappop(self._heap)
+                if self.waiting.get(one) == at:
+                    del self.waiting[one]
+                    self._ring(one)
         finally:
             self._set_timer()
 
 
-class Patience:
-    """Hangs up on clients that keep the server waiting. All get the same time, so they stand in a row, with one timer."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._until: dict[Player, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self, player: Player) -> None:
-        self.end(player)
-        loop = asyncio.get_running_loop()
-        self._until[player] = loop.time() + self.seconds
-        if self._timer is None:
-            self._timer = loop.call_later(self.seconds, self._look)
-
-    def end(self, player: Player) -> None:
-        self._until.pop(player, None)
-        if self._timer is not None and not self._until:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self) -> None:
-        self._timer, loop = None, asyncio.get_running_loop()
-        for player, until in list(self._until.items()):
-            if until > loop.time():
-                self._timer = loop.call_at(until, self._look)
-                return
-            self.end(player)
-            player.hang_up()
-
-
 class Player(asyncio.Protocol):
-    """What HTTP and WebSockets have in common. ``alarm`` is the moment for which it waits, if it does."""
+    """What HTTP and WebSockets have in common."""
 
     _transport: asyncio.Transport
 
@@ -121,7 +85,6 @@ class Player(asyncio.Protocol):
         self._entry: Entry | None = None
         self._ahead: list[bytes] = []
         self._blocked = self._begun = False
-        self.alarm: float | None = None
 
     def _play(self, answer: Answer, route: str, arrived: float) -> None:
         self._playing, self._at, self._begun = answer, 0, False
@@ -212,10 +175,11 @@ class Player(asyncio.Protocol):
 
     def _be_patient(self) -> None:
         """Wait for the client, but not for ever: to send a request, to take bytes, or to go."""
-        self._core.patience.begin(self)
+        patience = self._core.patience
+        patience.wake(self, patience.clock.now() + self._core.seconds)
 
     def _need_no_patience(self) -> None:
-        self._core.patience.end(self)
+        self._core.patience.forget(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, or somebody else's now."""

@@ -32,7 +32,7 @@ from course_utils.conduct import conduct_of
 from course_utils.engine import Answer, Engine, Request, error_answer, json_answer
 from course_utils.frames import Ending, Frame
 from course_utils.ledger import Ledger
-from course_utils.player import MAX_JOINED, Alarms, Patience, Player
+from course_utils.player import MAX_JOINED, Alarms, Player
 
 MAX_BODY = 10 * 1024 * 1024
 """Bytes of a request body that are read before the answer is 413."""
@@ -122,7 +122,7 @@ class _Connection(Player):
             self._go_on()
             return
         self._need_no_patience()
-        if self.alarm is None:
+        if self not in self._core.alarms.waiting:
             self.send()
 
     def _close(self) -> None:
@@ -281,7 +281,7 @@ class Lingering(asyncio.Protocol):
     def __init__(self, server: Core, transport: asyncio.Transport) -> None:
         self._server, self._transport, self._left = server, transport, MAX_IGNORED
         server.connections.add(self)
-        self._patience = asyncio.get_running_loop().call_later(min(LINGER, server.patience.seconds), self.hang_up)
+        server.patience.wake(self, server.patience.clock.now() + min(LINGER, server.seconds))
         transport.set_protocol(self)
         try:
             transport.write_eof()
@@ -295,7 +295,7 @@ class Lingering(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._patience.cancel()
+        self._server.patience.forget(self)
 
     def hang_up(self) -> None:
         self._transport.abort()
@@ -313,8 +313,9 @@ class Core:
     def __init__(self, engine: Engine, ledger: Ledger, clock: RealClock | VirtualClock) -> None:
         self.engine, self.ledger, self.clock = engine, ledger, clock
         self.connections: set[Connection] = set()
-        self.patience = Patience(PATIENCE)
-        self.alarms = Alarms(clock)
+        self.seconds = PATIENCE
+        self.alarms: Alarms[Player] = Alarms(clock, lambda player: player.send())
+        self.patience: Alarms[Connection] = Alarms(RealClock(), lambda connection: connection.hang_up())
 
     def connection(self) -> asyncio.Protocol:
         """What speaks on a connection that has just been opened."""

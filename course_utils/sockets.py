@@ -101,7 +101,7 @@ class _Socket(Player):
             self._need_no_patience()
         if self._entry is None:
             self._next()
-        elif self.alarm is None:
+        elif self not in self._core.alarms.waiting:
             self.send()
 
     def _leave(self) -> None:

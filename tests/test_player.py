@@ -21,7 +21,7 @@ class Ticking(VirtualClock):
 
 class Sleeper:
     def __init__(self, clock, alarms, again=()):
-        self.clock, self.alarms, self.again, self.woken, self.alarm = clock, alarms, list(again), [], None
+        self.clock, self.alarms, self.again, self.woken = clock, alarms, list(again), []
 
     def send(self):
         self.woken.append(self.clock.now())
@@ -31,7 +31,7 @@ class Sleeper:
 
 def test_everybody_is_woken_at_the_moment_asked_for_and_not_when_it_is_forgotten():
     clock = Ticking()
-    alarms = Alarms(clock)
+    alarms = Alarms(clock, Sleeper.send)
     late, early, gone = Sleeper(clock, alarms), Sleeper(clock, alarms, again=[2.0, 3.0]), Sleeper(clock, alarms)
 
     async def main():
@@ -46,7 +46,7 @@ def test_everybody_is_woken_at_the_moment_asked_for_and_not_when_it_is_forgotten
 
 def test_one_who_fails_does_not_keep_the_others_asleep():
     clock = Ticking()
-    alarms = Alarms(clock)
+    alarms = Alarms(clock, Sleeper.send)
     failing, other = Sleeper(clock, alarms), Sleeper(clock, alarms)
     failing.clock = None
 
@@ -62,7 +62,7 @@ def test_one_who_fails_does_not_keep_the_others_asleep():
 
 def test_alarms_that_were_forgotten_take_no_room():
     clock = Ticking()
-    alarms = Alarms(clock)
+    alarms = Alarms(clock, Sleeper.send)
 
     async def main():
         alarms.wake(Sleeper(clock, alarms), 1.0)
