@@ -150,7 +150,7 @@ def _holds(seen: Seen) -> str:
 def _symptom(station: str, seen: Seen) -> str:
     if seen["ended"] == "cut" and station in ("", "proxy"):
         return "the line is cut: nothing moved on it for a minute, and the proxy has no more patience."
-    return f"the first text is late. Up to the {station} it comes in time: what does that station wait for?"
+    return f"the first text is late: the {station} holds it. What does that station wait for?"
 
 
 def _useless(station: str, seen: Seen, made: list[str]) -> str:
