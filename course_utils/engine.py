@@ -203,20 +203,14 @@ class Engine:
         if dialect == plain.EVENTS and (seen := headers.get("last-event-id")):
             return self._events_after(seen, now)
         asked = self._scenario(request.model)
-        crowded = self.max_streams or asked.pace.slots or asked.pace.batch
-        others = busy() if crowded else []
-        if self.max_streams is not None and len(others) >= self.max_streams:
-            raise ApiError(
-                429, f"{len(others)} answers are being generated, and this server makes {self.max_streams} at once"
-            )
+        others = self._others(asked, busy)
         if asked.failed_after is not None and dialect is not responses:
             asked = replace(asked, error_after=asked.failed_after, failed_after=None)
         seed = self._seed_of(request.prompt)
         said = self._say(request, asked, seed)
         if others and (waited := asked.pace.wait(others)):
             said = replace(said, waited=waited)
-        to_read = said.prompt_tokens - said.cached
-        times = asked.pace.token_times(said.count, to_read, seed, others)
+        times = asked.pace.token_times(said.count, said.prompt_tokens - said.cached, seed, others)
         every = tuple(each(times, request.answers))
         plan = _frames(dialect, request, said, times, asked) if request.stream or request.store else []
         frames = asked.broken(plan, dialect.error_event)
@@ -225,17 +219,24 @@ class Engine:
             sent = sum(columns(made)[1])
             every = tuple(at for at in every[: said.reasoning * request.answers + sent] if at <= made[-1].at)
             said = said.broken_off(sent // request.answers)
-        job = Job(request, said, tuple(made), now, len(body)) if request.store else None
-        if job:
+        if job := Job(request, said, tuple(made), now, len(body)) if request.store else None:
             self._kept.keep(job)
-        answer = (
-            self._streamed(dialect, asked, frames)
-            if request.stream
-            else self._unary(dialect, request, said, asked, times)
-        )
+        if request.stream:
+            answer = self._streamed(dialect, asked, frames)
+        else:
+            answer = self._unary(dialect, request, said, asked, times)
         goes_on, size = asked.goes_on or request.background, min(len(body), BOOKED)
         booked = _booked(request.body, body)
         return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
+
+    def _others(self, asked: Scenario, busy: Callable[[], Sequence[float]]) -> Sequence[float]:
+        """Seconds until each other answer is finished, where that matters; a 429 if there are as many as there may be."""
+        others = busy() if self.max_streams or asked.pace.slots or asked.pace.batch else []
+        if self.max_streams is not None and len(others) >= self.max_streams:
+            raise ApiError(
+                429, f"{len(others)} answers are being generated, and this server makes {self.max_streams} at once"
+            )
+        return others
 
     def _streamed(self, dialect: Dialect, asked: Scenario, frames: Frames) -> Answer:
         faults: tuple[Bend, ...] = (*self.faults, *asked.faults, *self._limit)
