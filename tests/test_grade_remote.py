@@ -14,7 +14,7 @@ import pytest
 
 from course_utils.checks import exercises
 from course_utils.checks.exercise import NotYet
-from course_utils.checks.subject import Lost, NoAnswer, NotAttempted, Raised, Subject
+from course_utils.checks.subject import Lost, NoAnswer, NotAttempted, Raised, Stopped, Subject
 from course_utils.clock import VirtualClock
 from course_utils.frames import cut
 from course_utils.grade.marking import mark
@@ -245,10 +245,6 @@ def test_a_generator_of_the_learners_cleans_up_when_the_check_stops_early(learne
     items = learner(source).iterate(log.append)
     assert next(items) == 1
     items.close()
-    if not log:  # beside us it is closed when nobody has it any more
-        import gc
-
-        gc.collect()
     assert log == ["closed"]
 
 
@@ -298,6 +294,40 @@ def test_an_error_of_the_source_that_comes_through_is_the_checks_own(learner):
         list(learner("def answer(items):\n    yield from items").iterate(source()))
     assert raised.value.error is error
     assert raised.value.kind == "_Lost"
+
+
+STOP = """
+def answer(items):
+    try:
+        for item in items:
+            pass
+    except {}:
+        return "went on"
+"""
+
+
+@pytest.mark.parametrize("eaten", ["Exception", "BaseException"])
+def test_the_stop_button_of_a_check_is_no_exception_and_can_be_eaten(learner, eaten):
+    stop = Stopped()
+
+    def source():
+        yield 1
+        raise stop
+
+    answer = learner(STOP.format(eaten))
+    if eaten == "BaseException":
+        assert answer.call(source()) == "went on"
+        return
+    with pytest.raises(Raised) as raised:
+        answer.call(source())
+    assert raised.value.error is stop
+
+
+def test_a_generator_that_will_not_be_closed_has_raised_an_error(learner):
+    items = learner("def answer():\n    try: yield 1\n    except GeneratorExit: yield 2").iterate()
+    next(items)
+    with pytest.raises(Raised, match="generator ignored GeneratorExit"):
+        items.close()
 
 
 def test_an_endless_generator_is_ended(learner, monkeypatch):
@@ -661,6 +691,49 @@ def test_cancelling_an_asynchronous_answer_lets_it_clean_up(learner):
     answer.play(main(), clock)
     assert log == ["cleaned up"]
     assert clock.now() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("on_cancel", "ended"), [("raise", "cancelled"), ("return 'went on'", "went on"), ("raise KeyError('own')", "KeyError")]
+)
+def test_the_check_sees_what_an_asynchronous_answer_does_when_it_is_cancelled(learner, on_cancel, ended):
+    clock = VirtualClock()
+    source = f"""
+    import asyncio
+    async def answer():
+        try:
+            await asyncio.sleep(9)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+            {on_cancel}
+    """
+    answer = learner(source)
+
+    async def main():
+        task = asyncio.ensure_future(answer.acall())
+        await asyncio.sleep(2)
+        task.cancel()
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return "cancelled"
+        except Raised as raised:
+            return raised.kind
+
+    assert answer.play(main(), clock) == ended
+    assert clock.now() == 3.0
+
+
+def test_an_asynchronous_answer_may_be_cancelled_before_it_begins(learner):
+    answer = learner("async def answer(): return 1")
+
+    async def main():
+        task = asyncio.ensure_future(answer.acall())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    answer.play(main(), VirtualClock())
 
 
 def test_tasks_that_are_left_behind_are_cancelled_at_the_end(learner):

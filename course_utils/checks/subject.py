@@ -19,7 +19,7 @@ from course_utils.clock import NothingToWaitFor, VirtualClock, run
 from course_utils.theirs import message, their_lines
 from course_utils.values import NoAnswer, kind, name, plain, shown
 
-__all__ = ["Lost", "NoAnswer", "NotAttempted", "Raised", "Subject", "plain"]
+__all__ = ["Lost", "NoAnswer", "NotAttempted", "Raised", "Stopped", "Subject", "plain"]
 
 T = TypeVar("T")
 
@@ -60,6 +60,13 @@ class Lost(Exception):
         self.given = given
 
 
+class Stopped(KeyboardInterrupt):
+    """The user's stop button, pressed by a check: what one of its objects raises while the learner's code uses it.
+
+    What comes out of the learner's code is a `Raised`, so that the stop button of the notebook stays another thing.
+    """
+
+
 class TookTooLong(BaseException):
     """Breaks into a call that does not return; not an Exception, so the learner's `except Exception` lets it through."""
 
@@ -85,13 +92,18 @@ class Subject:
         """Call it and take what it yields, one item at a time; the caller sees when each comes."""
         with _theirs(given(args)):
             items = _iterator(self._target(*args))
-        for _ in range(MAX_ITEMS):
-            with _theirs(given(args)):
-                try:
-                    item = plain(next(items))
-                except StopIteration:
-                    return
-            yield item
+        try:
+            for _ in range(MAX_ITEMS):
+                with _theirs(given(args)):
+                    try:
+                        item = plain(next(items))
+                    except StopIteration:
+                        return
+                yield item
+        finally:
+            if hasattr(items, "close"):
+                with _theirs(given(args)):
+                    items.close()
         raise endless()
 
     async def acall(self, *args: Any) -> Any:
@@ -208,6 +220,8 @@ def _errors(given: str) -> Iterator[None]:
         yield
     except NotImplementedError:
         raise NotAttempted(STARTER) from None
+    except Stopped as error:
+        raise Raised(error, given) from error
     except (KeyboardInterrupt, asyncio.CancelledError, TookTooLong, NothingToWaitFor, NoAnswer):
         raise
     except BaseException as error:  # SystemExit and the like are the learner's too, and must not end the kernel

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from course_utils import clock as clocks
 from course_utils.checks import subject as local
-from course_utils.checks.subject import Lost, NotAttempted, Raised, Subject
+from course_utils.checks.subject import Lost, NotAttempted, Raised, Stopped, Subject
 from course_utils.clock import NothingToWaitFor, VirtualClock, VirtualLoop
 from course_utils.grade.inside.channel import Garbled, Gone, Late, Lines, Message, Peer
 from course_utils.grade.inside.stand_ins import found
@@ -162,7 +162,7 @@ class Line(Peer):
             return {"end": True}
         except (Lost, Gone, Late, Garbled, CanNotCross):
             raise
-        except Exception as error:  # noqa: BLE001  # whatever a check's object raises is what the learner's code gets
+        except (Exception, Stopped) as error:  # noqa: BLE001  # whatever a check's object raises, the learner's code gets
             return {"raised": self._told(error)}
 
     def _asked(self, asked: Message) -> Any:
@@ -443,16 +443,24 @@ class Line(Peer):
     async def spawned(self, how: str, **asked: Any) -> Message:
         """Start something in the learner's process and await its outcome on the loop of the check."""
         number = next(self._numbers)
-        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self.tasks[number] = future
+        ended = self._ended(number)
         self.request({"do": "spawn", "how": how, "task": number} | asked)
         try:
-            return await future
+            return await ended
         except asyncio.CancelledError:
-            self.tasks.pop(number, None)
-            if not self.lost:
-                self.request({"do": "cancel", "task": number})
-            raise
+            if self.lost or number not in self.tasks:
+                raise
+            ended = self._ended(number)
+            self.request({"do": "cancel", "task": number})
+            answer = await ended  # it may clean up first, or not let itself be cancelled, as beside us
+            if answer.get("raised", {}).get("kind") == "CancelledError":
+                raise
+            return answer
+
+    def _ended(self, number: int) -> asyncio.Future[Message]:
+        """What something in the learner's process will say at its end."""
+        self.tasks[number] = asyncio.get_running_loop().create_future()
+        return self.tasks[number]
 
 
 class _Together:
@@ -535,7 +543,7 @@ class RemoteSubject(Subject):
         finally:
             if not self._line.lost:
                 with contextlib.suppress(Lost):
-                    self._line.request({"do": "close", "held": held})
+                    self._line.returned(self._line.request({"do": "close", "held": held}), given)
         raise local.endless()
 
     async def acall(self, *args: Any) -> Any:

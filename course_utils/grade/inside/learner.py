@@ -231,14 +231,17 @@ class Learner(Peer):
                 answer = await step(asked)
             except NoAnswer as no_answer:
                 answer = {"no_answer": [no_answer.reason, no_answer.what]}
-            except asyncio.CancelledError as error:
-                self.ask({"do": "done", "task": asked["task"], "raised": self._told(error)})
+            except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  # as in `answer`
                 answer = {"raised": self._told(error)}
             self.ask({"do": "done", "task": asked["task"]} | answer)
 
-        self._running().spawn(asked["task"], main())
+        def cancelled(task: asyncio.Task[None]) -> None:  # perhaps before its first step
+            if task.cancelled():
+                self.ask({"do": "done", "task": asked["task"], "raised": self._told(asyncio.CancelledError())})
+
+        self._running().spawn(asked["task"], main()).add_done_callback(cancelled)
         return {"ok": True}
 
     async def _acall(self, asked: Message) -> Message:
