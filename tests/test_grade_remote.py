@@ -694,7 +694,8 @@ def test_cancelling_an_asynchronous_answer_lets_it_clean_up(learner):
 
 
 @pytest.mark.parametrize(
-    ("on_cancel", "ended"), [("raise", "cancelled"), ("return 'went on'", "went on"), ("raise KeyError('own')", "KeyError")]
+    ("on_cancel", "ended"),
+    [("raise", "cancelled"), ("return 'went on'", "went on"), ("raise KeyError('own')", "KeyError")],
 )
 def test_the_check_sees_what_an_asynchronous_answer_does_when_it_is_cancelled(learner, on_cancel, ended):
     clock = VirtualClock()
