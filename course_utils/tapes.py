@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import itertools
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -35,11 +36,13 @@ class Call:
     steps: list[tuple[str, Any]] = field(default_factory=list)
     result: Any = None
     yields: bool = False
+    name: str = ""
+    """Of a method or an attribute, where the solution is a class."""
     awaited: bool = False
 
     @property
     def key(self) -> str:
-        return repr(self.given)
+        return f"{self.name}{self.given!r}"
 
     @property
     def answer(self) -> Any:
@@ -59,11 +62,11 @@ class HardCoded:
 OPAQUE = "(not plain)"
 
 
-def recorder(function: Answer, calls: list[Call]) -> Answer:
-    """``function``, writing down each of its calls."""
+def recorder(function: Answer, calls: list[Call], name: str = "") -> Answer:
+    """``function``, writing down each of its calls; and those of the methods of what it makes, if it is a class."""
 
     def recording(*args: Any) -> Any:
-        call = Call(tuple(_kept(arg) for arg in args))
+        call = Call(tuple(_kept(arg) for arg in args), name=name)
         calls.append(call)
         value = function(*(_watched(arg, index, call) for index, arg in enumerate(args)))
         if inspect.iscoroutine(value):
@@ -72,6 +75,9 @@ def recorder(function: Answer, calls: list[Call]) -> Answer:
         if hasattr(value, "__next__"):
             call.yields = True
             return _recorded(value, call)
+        if isinstance(function, type) and not isinstance(value, tuple):
+            call.result = OPAQUE
+            return _Made(value, calls)
         call.result = copy.deepcopy(value)
         return value
 
@@ -79,9 +85,22 @@ def recorder(function: Answer, calls: list[Call]) -> Answer:
 
 
 async def _awaited(value: Coroutine[Any, Any, Any], call: Call) -> Any:
-    result = await value
-    call.result = copy.deepcopy(result)
+    call.result = copy.deepcopy(result := await value)
     return result
+
+
+class _Made:
+    """What a class of the solution made; every look at it is written down."""
+
+    def __init__(self, made: Any, calls: list[Call]) -> None:
+        self._made, self._calls = made, calls
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._made, name)
+        if callable(found):
+            return recorder(found, self._calls, name)
+        self._calls.append(Call((), result=copy.deepcopy(found), name=name))
+        return found
 
 
 def _kept(arg: Any) -> Any:
@@ -113,13 +132,17 @@ def _watched(arg: Any, index: int, call: Call) -> Any:
 
 
 def _taken(items: Iterator[Any], index: int, call: Call) -> Iterator[Any]:
-    while True:
-        call.steps.append(("next", index))
-        try:
-            item = next(items)
-        except StopIteration:
-            return
-        yield item
+    try:
+        while True:
+            call.steps.append(("next", index))
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            yield item
+    finally:
+        if hasattr(items, "close"):
+            items.close()
 
 
 async def _ataken(items: AsyncIterator[Any], index: int, call: Call) -> AsyncIterator[Any]:
@@ -145,6 +168,8 @@ def hard_coded(calls: list[Call], text: str) -> list[HardCoded]:
     """The answers that replay ``calls``; ``text`` is what the learner reads, with the examples that anybody knows."""
     if not calls:
         return []
+    if any(call.name for call in calls):
+        return _of_a_class(calls)
     results, examples = _different(calls)[:CONSTANTS], _visible(calls, text)
     made = [HardCoded(f"always {_short(call)}", partial(_bare, call)) for call in results]
     if any(call.steps for call in calls):
@@ -159,6 +184,51 @@ def hard_coded(calls: list[Call], text: str) -> list[HardCoded]:
     if any(call.steps for call in calls):
         made.append(HardCoded("all calls of the notebook in their order", partial(_replay, calls), True))
     return made
+
+
+def _of_a_class(calls: list[Call]) -> list[HardCoded]:
+    """Classes that replay what the solution's objects did, whatever is asked: the first of them, and all in their order."""
+    begins = [index for index, call in enumerate(calls) if not call.name]
+    lives = [calls[begin:end] for begin, end in zip(begins, [*begins[1:], len(calls)], strict=True)]
+    each = [
+        HardCoded(f"always object {number}", partial(_relived, [life])) for number, life in enumerate(lives, start=1)
+    ]
+    return [*each[:CONSTANTS], HardCoded("all objects of the notebook in their order", partial(_relived, lives), True)]
+
+
+def _relived(lives: list[list[Call]]) -> Answer:
+    left = iter(lives)
+
+    def make(*args: Any) -> Any:
+        return _Relived(next(left, lives[-1]), args)
+
+    return make
+
+
+class _Relived:
+    """An object that does again what another one did; the last call of a method again and again.
+
+    What the other one was made with, such as a function that sends, is used once by each awaited call, as it was then.
+    """
+
+    def __init__(self, life: list[Call], made_with: tuple[Any, ...]) -> None:
+        self._uses, self._life, self._made_with = iter(life[0].steps), life[1:], made_with
+
+    def __getattr__(self, name: str) -> Any:
+        same = [call for call in self._life if call.name == name]
+        if not same:
+            raise AttributeError(name)
+        if len(same) > 1:
+            self._life.remove(same[0])
+        call = same[0]
+        if call.awaited:
+            return partial(self._again, call)
+        return _replay([call]) if call.steps or call.given else call.result
+
+    async def _again(self, call: Call, *args: Any) -> Any:
+        for _, (index, given) in itertools.islice(self._uses, 1):
+            await self._made_with[index](*given)
+        return await _aplayed(call, *args)
 
 
 def _different(calls: list[Call]) -> list[Call]:

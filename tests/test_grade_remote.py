@@ -1003,7 +1003,12 @@ def remote(exercise, function):
             fork.end()
 
 
-WAVERING = ("uses a clock of its own", "makes a generator of its own", "uses the generator that all share")
+WAVERING = (
+    "uses a clock of its own",
+    "makes a generator of its own",
+    "uses the generator that all share",
+    "has a chance of its own",
+)
 """Wrong answers with something real in them, that differs from run to run."""
 
 

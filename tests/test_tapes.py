@@ -1,5 +1,7 @@
 """What is recorded of a solution, and the answers that replay it."""
 
+import asyncio
+
 from course_utils.clock import run
 from course_utils.tapes import OPAQUE, hard_coded, literals, recorder
 
@@ -113,3 +115,41 @@ def test_an_asynchronous_solution_is_replayed_with_all_it_awaited():
     found = by_name(calls)
     assert run(played(found["all calls of the notebook in their order"].make())) == ("done", ["a!", "b!"])
     assert run(played(found["always 'done'"].make())) == ("done", [])
+
+
+class Counter:
+    """A class whose objects use what they were made with, and what their methods get."""
+
+    def __init__(self, fetch):
+        self.fetch, self.total = fetch, 0
+
+    async def add(self, number, tell):
+        self.total += number * await self.fetch("factor")
+        tell(self.total)
+
+
+def counted(answer, number):
+    """What an object of the class told, and what stands in it."""
+    told, asked = [], []
+
+    async def fetch(what):
+        asked.append(what)
+        return 10
+
+    one = answer(fetch)
+    asyncio.run(one.add(number, told.append))
+    return told, one.total, asked
+
+
+def test_the_objects_of_a_class_are_recorded_look_by_look():
+    calls = []
+    assert counted(recorder(Counter, calls), 2) == ([20], 20, ["factor"])
+    assert [(call.name, call.given) for call in calls] == [("", (OPAQUE,)), ("add", (2, OPAQUE)), ("total", ())]
+    assert (calls[1].awaited, calls[2].answer) == (True, 20)
+
+
+def test_an_object_by_heart_does_what_the_first_one_did_whatever_is_asked():
+    calls = []
+    counted(recorder(Counter, calls), 2)
+    for made in by_name(calls).values():
+        assert counted(made.make(), 7) == ([20], 20, ["factor"])

@@ -58,3 +58,53 @@ def collect(stream):
 
 # %% check="4.1"
 check("4.1", collect)
+
+# %% [markdown]
+# ## 4.2 A conversation that stays in order (15 minutes, core)
+#
+# Write the method `ask`. It sends a question with all that was said before, shows the answer piece by piece, and keeps both.
+#
+# - `await self.send(messages)` sends a request and returns an asynchronous stream of chunks; go through it with `async for`.
+#   The list it gets is the request: `self.messages` and the question behind them. Nobody may change it afterwards.
+# - `show(piece)` shows a piece of text, the moment it comes.
+# - `self.messages` holds turns only: a question, `{"role": "user", "content": ...}`, and its answer,
+#   `{"role": "assistant", "content": ...}`. They come in together, when the answer is over, however it ends:
+#   - with the finish reason `stop` it is kept as it is (a chunk behind that reason may have none);
+#   - with another reason or none, by an error, or because the user stops it: what the user has seen is kept, with
+#     `INTERRUPTED` behind it;
+#   - with the reason `content_filter`, or if there was no text to see, the turn is not kept at all. A question that was refused
+#     would get all later ones refused.
+# - Errors go on to whoever called `ask`, and so does the stop: your task is cancelled, which raises `asyncio.CancelledError` where
+#   you wait.
+# - Two questions may be asked at once. Each answer stands behind its own question, and neither spoils the other.
+
+# %% exercise="4.2"
+INTERRUPTED = " [interrupted]"
+
+class Conversation:
+    """A conversation of turns; ask() adds one, whole or not at all.
+
+    If the stream of "Why?" ends after "Because of", messages are then
+    [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because of [interrupted]"}].
+    """
+
+    def __init__(self, send):
+        self.send, self.messages = send, []
+
+    async def ask(self, text, show):
+        # solution
+        question, said, reason = {"role": "user", "content": text}, "", None
+        try:
+            async for chunk in await self.send([*self.messages, question]):
+                for choice in chunk.choices:
+                    reason = choice.finish_reason or reason
+                    if choice.delta.content:
+                        said += choice.delta.content
+                        show(choice.delta.content)
+        finally:
+            if said and reason != "content_filter":
+                answer = said if reason == "stop" else said + INTERRUPTED
+                self.messages += [question, {"role": "assistant", "content": answer}]
+
+# %% check="4.2"
+check("4.2", Conversation)
