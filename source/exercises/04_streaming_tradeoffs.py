@@ -108,3 +108,97 @@ class Conversation:
 
 # %% check="4.2"
 check("4.2", Conversation)
+
+# %% [markdown]
+# ## 4.3 A guard in the stream (15 minutes, further)
+#
+# Some phrases must not be shown. `stream` gives pieces of text, as they come, and a phrase may be spread over several. Write a
+# generator that passes the text on, and keeps the end of it back as long as a phrase could still begin there.
+#
+# - After each piece, before you ask for the next one, all text is out but its last `window` characters at most. The longest
+#   phrase has up to `window` + 1 characters, so nothing of it is out when its last character comes.
+# - Upper and lower case make no difference. A phrase means itself, sign by sign; `banned` has at least one, none is empty.
+# - Once a phrase is complete, first call `stream.close()`: the model stops, and nobody pays for more. Then yield what stands
+#   before the phrase (the first one in the text, if there are several), and raise `Blocked(phrase)`, so that whoever reads you
+#   can tell this end from a good one.
+# - If none comes, all that was kept back comes out at the end.
+#
+# Empty pieces do not count.
+
+# %% exercise="4.3"
+import re
+
+class Blocked(Exception):
+    """A phrase that must not be shown has come; the text before it is out, and no more will follow."""
+
+def guard(stream, banned, window):
+    """Yield the text of stream, up to the first of the phrases in banned.
+
+    For the pieces "My code", " is", " 4", "-", "7", "!", banned ["4-7"] and window 2 the pieces are "My co", "de ", "is", " ",
+    and after "7" comes Blocked("4-7").
+    """
+    # solution
+    phrases = re.compile("|".join(map(re.escape, banned)), re.IGNORECASE)
+    held = ""
+    for piece in stream:
+        held += piece
+        if hit := phrases.search(held):
+            stream.close()
+            yield held[: hit.start()]
+            raise Blocked(hit[0])
+        safe = max(0, len(held) - window)
+        yield held[:safe]
+        held = held[safe:]
+    yield held
+
+# %% check="4.3"
+check("4.3", guard)
+
+# %% [markdown]
+# ## 4.4 Fields as they close (20 minutes, further)
+#
+# An answer is a JSON object, and arrives in pieces that are cut anywhere. A card on the screen fills itself field by field, but
+# only with values that are final: behind `{"age":12` there may come a `3`. Write a generator that yields `(name, value)` once for
+# each field of the outermost object, after the piece that closes its value, before you ask for the next one.
+#
+# - A text, a list or an object is closed by its last sign, a quote or a bracket, and not later. A number is closed by the sign
+#   behind it: a comma, a brace or white space. So are `true`, `false` and `null`, unless you know earlier.
+# - Let `parse(text)` read each value. It is `json.loads`, and counts the characters it reads: all in all at most twice as many
+#   as came. Your own code may run 100 lines for each character that came. Whoever starts from the beginning at each piece
+#   needs far more.
+# - If the pieces end too early, what is not closed is not yielded. Half a tool call must not be run.
+#
+# The object is good JSON as far as it goes, and no name comes twice.
+
+# %% exercise="4.4"
+import itertools
+
+def closed_fields(pieces, parse):
+    r"""Yield (name, value) for each field of an object, as soon as its value is closed.
+
+    For the pieces '{"city": "Os', 'lo", "age": 12', '3', '}' ("city", "Oslo") comes after the second piece,
+    and ("age", 123) after the fourth.
+    """
+    # solution
+    depth, quoted, escaped, name, held = 0, False, False, None, []
+    for sign in itertools.chain.from_iterable(pieces):
+        between = depth == 1 and not quoted and sign in ",:} \n\r\t"
+        if depth and not between:
+            held.append(sign)
+        if escaped or not quoted:
+            escaped = False
+            quoted = quoted or sign == '"'
+            depth += 0 if quoted else (sign in "{[") - (sign in "}]")
+        else:
+            escaped, quoted = sign == "\\", sign != '"'
+        closed = between or (depth == 1 and not quoted and sign in '"}]')
+        if held and closed:
+            value, held = parse("".join(held)), []
+            if name is None:
+                name = value
+            else:
+                yield name, value
+                name = None
+
+# %% check="4.4"
+check("4.4", closed_fields)
