@@ -323,6 +323,17 @@ def test_the_stop_button_of_a_check_is_no_exception_and_can_be_eaten(learner, ea
     assert raised.value.error is stop
 
 
+def test_lines_that_an_answer_runs_can_be_limited(learner):
+    answer = learner(
+        "def answer(items):\n    for item in items:\n        for _ in range(item):\n            pass\n        yield item"
+    )
+    answer.most_lines = 1000
+    assert list(answer.iterate(iter([5, 5]))) == [5, 5]
+    with pytest.raises(Raised, match="more than 1000 lines") as raised:
+        list(answer.iterate(iter([5, 2000])))
+    assert raised.value.kind == "TooMuchWork"
+
+
 def test_a_generator_that_will_not_be_closed_has_raised_an_error(learner):
     items = learner("def answer():\n    try: yield 1\n    except GeneratorExit: yield 2").iterate()
     next(items)

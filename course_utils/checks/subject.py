@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from course_utils.clock import NothingToWaitFor, VirtualClock, run
+from course_utils.steps import Steps
 from course_utils.theirs import message, their_lines
 from course_utils.values import NoAnswer, kind, name, plain, shown
 
@@ -81,6 +82,9 @@ class Subject:
             raise NoAnswer("not_callable", kind(function))
         self._target: Any = function
 
+    most_lines: int | None = None
+    """How many lines of Python may run while `iterate` takes what the answer yields; more raise `TooMuchWork` in it."""
+
     def call(self, *args: Any) -> Any:
         """Call it; the plain value it returns. Tuples come back as lists, as they would from another process."""
         with _theirs(given(args)):
@@ -92,11 +96,14 @@ class Subject:
         """Call it and take what it yields, one item at a time; the caller sees when each comes."""
         with _theirs(given(args)):
             items = _iterator(self._target(*args))
+        counted = contextlib.nullcontext() if self.most_lines is None else Steps(self.most_lines, args)
         try:
             for _ in range(MAX_ITEMS):
                 with _theirs(given(args)):
                     try:
-                        item = plain(next(items))
+                        with counted:
+                            item = next(items)
+                        item = plain(item)
                     except StopIteration:
                         return
                 yield item

@@ -533,7 +533,7 @@ class RemoteSubject(Subject):
 
     def iterate(self, *args: Any) -> Iterator[Any]:
         given = local.given(args)
-        held = self._held(self._ask("iterate", args), given)
+        held = self._held(self._ask("iterate", args, most_lines=self.most_lines), given)
         try:
             for _ in range(local.MAX_ITEMS):
                 answer = self._line.request({"do": "next", "held": held}, args=args)

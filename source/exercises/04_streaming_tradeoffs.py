@@ -185,12 +185,13 @@ def closed_fields(pieces, parse):
         between = depth == 1 and not quoted and sign in ",:} \n\r\t"
         if depth and not between:
             held.append(sign)
-        if escaped or not quoted:
+        if escaped:
             escaped = False
-            quoted = quoted or sign == '"'
-            depth += 0 if quoted else (sign in "{[") - (sign in "}]")
-        else:
+        elif quoted:
             escaped, quoted = sign == "\\", sign != '"'
+        else:
+            quoted = sign == '"'
+            depth += (sign in "{[") - (sign in "}]")
         closed = between or (depth == 1 and not quoted and sign in '"}]')
         if held and closed:
             value, held = parse("".join(held)), []

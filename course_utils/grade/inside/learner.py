@@ -7,6 +7,7 @@ well send lines of its own; all it can say with them is that a function returned
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import socket
@@ -18,6 +19,7 @@ from course_utils.grade.inside.cells import Cells
 from course_utils.grade.inside.channel import Garbled, Gone, Lines, Message, Peer
 from course_utils.grade.inside.guest import GuestLoop
 from course_utils.grade.inside.stand_ins import StandIns, found
+from course_utils.steps import Steps
 from course_utils.theirs import message as message_of
 from course_utils.theirs import their_lines
 from course_utils.values import NoAnswer, kind, plain, shown
@@ -44,6 +46,7 @@ class Learner(Peer):
         self._cells = Cells(())
         self._loop: GuestLoop | None = None
         self._args: list[tuple[int, Any, Any]] = []
+        self._counted: dict[int, Steps] = {}
 
     def serve(self) -> None:
         """Answer until the grader hangs up. The line is free for the learner's threads while an answer is worked out."""
@@ -129,6 +132,7 @@ class Learner(Peer):
     def _on_forget(self, asked: Message) -> Message:
         self._end_loop()
         self._args = []
+        self._counted.clear()
         self._stand_ins.forget()
         return {"ok": True}
 
@@ -168,12 +172,17 @@ class Learner(Peer):
         _refuse_async(value)
         if not hasattr(value, "__iter__"):
             raise NoAnswer("no_yield", shown(value))
-        return {"held": self._stand_ins.hold(iter(value))}
+        held = self._stand_ins.hold(iter(value))
+        if asked["most_lines"] is not None:
+            self._counted[held] = Steps(asked["most_lines"])
+        return {"held": held}
 
     def _on_next(self, asked: Message) -> Message:
         items: Iterator[Any] = self._stand_ins.held[asked["held"]]
         try:
-            return self._returned(next(items))
+            with self._counted.get(asked["held"], contextlib.nullcontext()):
+                item = next(items)
+            return self._returned(item)
         except StopIteration:
             return {"end": True}
 
