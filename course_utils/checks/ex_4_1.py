@@ -10,7 +10,7 @@ from typing import Any
 import openai
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
-from course_utils.checks.subject import Raised, Stopped, Subject
+from course_utils.checks.subject import Raised, Stopped, StopsAt, Subject
 from course_utils.clock import VirtualClock
 from course_utils.frames import Ending, Fault, Frame, Frames
 from course_utils.mock import MockServer
@@ -62,19 +62,6 @@ class _Case:
         question: list[Any] = [{"role": "user", "content": "How do streams end?"}]
         create: Any = mock.client().chat.completions.create
         return create(model=f"{mock.model};{self.options}", messages=question, stream=True, **asked)
-
-
-class _StopsAt(VirtualClock):
-    """A clock at which the user presses the stop button after so many seconds."""
-
-    def __init__(self, at: float) -> None:
-        super().__init__()
-        self.at = at
-
-    def sleep_until(self, when: float) -> None:
-        if when > self.at:
-            raise Stopped
-        super().sleep_until(when)
 
 
 def _cut_behind_the_reason(frames: Frames) -> list[Frame]:
@@ -134,7 +121,7 @@ def _badly(answer: Subject) -> None:
 def _stop(answer: Subject) -> None:
     given = "a user who presses the stop button after 1 s, that is, a KeyboardInterrupt in your loop"
     try:
-        got = answer.call(_Case("", "").stream(_StopsAt(1.0)))
+        got = answer.call(_Case("", "").stream(StopsAt(1.0)))
     except Raised as raised:
         if isinstance(raised.error, Stopped):
             return

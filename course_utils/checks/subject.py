@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import math
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from course_utils.steps import Steps
 from course_utils.theirs import message, their_lines
 from course_utils.values import NoAnswer, kind, name, plain, shown
 
-__all__ = ["Lost", "NoAnswer", "NotAttempted", "Raised", "Stopped", "Subject", "plain"]
+__all__ = ["Lost", "NoAnswer", "NotAttempted", "Raised", "Stopped", "StopsAt", "Subject", "plain"]
 
 T = TypeVar("T")
 
@@ -66,6 +67,21 @@ class Stopped(KeyboardInterrupt):
 
     What comes out of the learner's code is a `Raised`, so that the stop button of the notebook stays another thing.
     """
+
+
+class StopsAt(VirtualClock):
+    """A clock at which the user presses the stop button once, after so many seconds."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = at
+
+    def sleep_until(self, when: float) -> None:
+        if when > self.at:
+            super().sleep_until(self.at)
+            self.at = math.inf
+            raise Stopped
+        super().sleep_until(when)
 
 
 class TookTooLong(BaseException):

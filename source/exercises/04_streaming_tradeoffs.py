@@ -203,3 +203,56 @@ def closed_fields(pieces, parse):
 
 # %% check="4.4"
 check("4.4", closed_fields)
+
+# %% [markdown]
+# ## 4.5 Ask again, but not twice for the same text (15 minutes, further)
+#
+# Write a generator that yields the pieces of text of `client.chat.completions.create(**request)`, each as it comes (the request has
+# `stream=True`), and asks again where that does no harm.
+#
+# - It asks again if the connection fails or takes too long (`openai.APIConnectionError`), and after the statuses 429
+#   (`openai.RateLimitError`) and 500 or above (`openai.InternalServerError`); but only as long as no text has been yielded. All other
+#   errors go on to your caller at once, and so does the stop button.
+# - It sends `attempts` requests at most, three if nobody says how many. If the last one fails too, its error goes on, without another wait.
+# - Before it asks again it waits, with `sleep(seconds)`. If the answer has the header `retry-after`, it waits that many seconds;
+#   `error.response.headers` has it, where there is a response. Else the limits are 0.5, 1, 2, 4 ... seconds after the first, second,
+#   third ... failure, 8 at most, and the wait is by chance between half of the limit and all of it. `random()` gives a number
+#   from 0 to 1.
+# - The client retries by itself, too: two times, unless you say `client.with_options(max_retries=0)`.
+
+# %% exercise="4.5"
+import openai
+
+def with_retry(client, request, sleep, random, attempts=3):
+    """Yield the text of one answer; ask again after failures of which the reader has seen nothing.
+
+    If the first request gets a 503, and the second one says "Hel", "lo", there was one wait of 0.25 to 0.5 seconds.
+    """
+    # solution
+    client, shown = client.with_options(max_retries=0), False
+    for failures in range(attempts):
+        try:
+            for chunk in client.chat.completions.create(**request):
+                for choice in chunk.choices:
+                    if choice.delta.content:
+                        shown = True
+                        yield choice.delta.content
+            return
+        except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
+            if shown or failures + 1 == attempts:
+                raise
+            response = getattr(error, "response", None)  # a connection that failed has none
+        limit = min(8, 0.5 * 2**failures)
+        wait = limit * (1 + random()) / 2
+        if response is not None:
+            wait = float(response.headers.get("retry-after", wait))
+        sleep(wait)
+
+# %% check="4.5"
+check("4.5", with_retry)
+
+# %% [markdown]
+# ## Where you stand
+
+# %% id="progress"
+progress(4)
