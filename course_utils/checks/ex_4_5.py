@@ -128,8 +128,9 @@ class _Play:
         text, requests, waits, error = self.expected()
         spans = [f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in waits]
         sleeps = [f"{seconds:g}" for seconds in self.sleeps]
+        attempts = f"attempts={self.attempts}" if self.said else "attempts not given"
         return {
-            "given": f"{'attempts' if self.said else 'no word of attempts, so'}={self.attempts}, requests: {', '.join(map(_told, [*self.plan, '']))}",
+            "given": f"{attempts}, requests: {', '.join(map(_told, [*self.plan, '']))}",
             "got": _facts(self.requests, sleeps, self.text, self.error),
             "expected": _facts(requests, spans, text, error),
         }
