@@ -1021,6 +1021,8 @@ WAVERING = (
     "has a chance of its own",
 )
 """Wrong answers with something real in them, that differs from run to run."""
+COPIED = ("sends the list itself and goes on using it",)
+"""Wrong answers that change later what they handed to a function of the check's, which gets a copy: refused by another case."""
 
 
 @pytest.mark.parametrize(
@@ -1030,6 +1032,9 @@ WAVERING = (
 )
 def test_a_wrong_answer_gets_the_same_verdict_from_afar(exercise, wrong):
     verdict = remote(exercise, wrong.answer)
+    if wrong.name in COPIED:
+        assert verdict.outcome == "not_yet"
+        return
     assert wrong.says in verdict.message
     beside = exercise.judge(wrong.answer)
     if wrong.name not in WAVERING:
