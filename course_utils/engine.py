@@ -221,10 +221,8 @@ class Engine:
             said = said.broken_off(sent // request.answers)
         if job := Job(request, said, tuple(made), now, len(body)) if request.store else None:
             self._kept.keep(job)
-        if request.stream:
-            answer = self._streamed(dialect, asked, frames)
-        else:
-            answer = self._unary(dialect, request, said, asked, times)
+        streamed = request.stream and self._streamed(dialect, asked, frames)
+        answer = streamed or self._unary(dialect, request, said, asked, times)
         goes_on, size = asked.goes_on or request.background, min(len(body), BOOKED)
         booked = _booked(request.body, body)
         return replace(answer, generated=every, asked=booked, asked_bytes=size, goes_on=goes_on, job=job)
