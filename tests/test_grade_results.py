@@ -87,6 +87,11 @@ def test_a_line_that_was_cut_off_counts_for_nothing_and_spoils_no_other(folder):
     assert file.read_bytes().startswith(line[:-30] + b"\n{")
 
 
+def test_files_of_others_in_the_folder_that_are_no_results_are_passed_over(folder):
+    (folder / "notes.jsonl").write_text('7\n["x"]\n{"mine": 1}\n\n')
+    assert read(folder).lacks(TASK) == ["1.3"]
+
+
 def test_verdicts_that_are_void_are_asked_anew_and_no_others(folder):
     results = Results(folder, "another-shard")
     other = replace(TASK, packed=zlib.compress(b"another notebook"))

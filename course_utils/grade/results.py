@@ -134,7 +134,8 @@ def _lines(file: Path) -> Iterator[Line]:
             line = json.loads(text)
         except ValueError:  # cut off: that notebook is marked again
             continue
-        yield line
+        if isinstance(line, dict) and "at" in line:
+            yield line
 
 
 def _opened(file: Path) -> IO[bytes]:
