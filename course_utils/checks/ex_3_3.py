@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from course_utils import sse
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 from course_utils.mock import MockServer
@@ -164,18 +165,46 @@ class _Play:
         began = [at for at, _ in self.network.connects[1:]]
         return [round(later - ended, 6) for ended, later in zip(self.network.breaks, began, strict=False)]
 
-    def facts(self, plan: str, right: _Play) -> dict[str, Any]:
-        got, expected = (Words(play.story()) for play in (self, right))
+    @property
+    def end(self) -> dict[str, Any]:
+        """What came of it, as plain values."""
+        return {
+            "out": [[at, text] for at, text in self.out],
+            "connects": [[at, id] for at, id in self.network.connects],
+            "waits": self.waits,
+            "billed": self.network.billed,
+            "error": self.error,
+            "over": self.over,
+        }
+
+    def facts(self, plan: str, right: _Right) -> dict[str, Any]:
+        got, expected = Words(_Right(**self.end).story()), Words(right.story())
         return {
             "given": f"{self.network.count} tokens, retry: {self.network.retry}, tries={self.tries}; {plan}",
             "got": got,
             "expected": expected,
         }
 
+
+@dataclass(frozen=True)
+class _Right:
+    """What should come of a network: the pieces and the connections with their times, the waits, and the end."""
+
+    out: list[list[Any]]
+    connects: list[list[Any]]
+    waits: list[float]
+    billed: int
+    error: str
+    over: float
+
+    @property
+    def texts(self) -> list[Any]:
+        return [text for _, text in self.out]
+
     def story(self) -> str:
-        made = f"{len(self.out)} pieces over {_count(len(self.network.connects), 'connection')}"
+        made = f"{_count(len(self.out), 'piece')} over {_count(len(self.connects), 'connection')}"
         waited = f", waits of {', '.join(f'{wait:g}' for wait in self.waits[:6])} s" if self.waits else ""
-        return f"{made}{waited}, {_count(self.network.billed, 'answer')} generated, then {self.error or 'the end'}"
+        return f"{made}{waited}, {_count(self.billed, 'answer')} generated, then {self.error or 'the end'}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -205,23 +234,26 @@ def _drawn(draw: Random) -> list[Broken]:
     return [(REFUSED, 0)] * draw.randint(0, 1) + [(kind, 0 if kind == REFUSED else size) for kind, size in plan]
 
 
-def _run(answer: Subject, plan: list[Broken], tries: int, **more: Any) -> _Play:
-    return _Play(Network(plan=list(plan), **more), tries).run(answer)
-
-
 def _judge(answer: Subject, plan: list[Broken], tries: int = 3, count: int = 10, **more: Any) -> None:
-    right = _run(Subject(_reference), plan, tries, count=count, **more)
-    play = _run(answer, plan, tries, count=count, **more)
+    right = _Right(**_expected(plan, tries, count, **more))
+    play = _Play(Network(plan=list(plan), count=count, **more), tries).run(answer)
     trouble = _trouble(play, right)
     if trouble:
         raise NotYet(trouble, **play.facts(_plan(plan), right))
 
 
-def _trouble(play: _Play, right: _Play) -> str:
+@expectation
+def _expected(plan: list[Broken], tries: int, count: int, **more: Any) -> dict[str, Any]:
+    """What comes of a network if everything is done right."""
+    network = Network(count, list(plan), **more)
+    return _Play(network, tries).run(Subject(_reference)).end
+
+
+def _trouble(play: _Play, right: _Right) -> str:
     """The first thing that is wrong, or nothing."""
     if any(type(text) is not str for text in play.texts):
         return "Yield the texts of the tokens: the data is the JSON text of {'token': ...}."
-    if play.network.billed > right.network.billed:
+    if play.network.billed > right.billed:
         return f"{play.network.billed} generations billed for one answer. connect('') asks anew: come back with the last id."
     if play.error == "_Enough":
         return _no_end(play)
@@ -254,7 +286,7 @@ def _no_end(play: _Play) -> str:
     return f"{MOST} attempts, and no end. After `tries` useless ones in a row give up."
 
 
-def _error(play: _Play, right: _Play) -> str:
+def _error(play: _Play, right: _Right) -> str:
     if play.error == right.error:
         return ""
     if play.error == "_Denied":
@@ -263,12 +295,12 @@ def _error(play: _Play, right: _Play) -> str:
         return "You gave up without a word, as if the answer were whole. Whoever reads it must learn of it: raise ConnectionError."
     if len(play.network.connects) == 1:
         return "The connection broke, and you let the error through. The rest of the answer is there: come back for it."
-    if len(play.network.connects) < len(right.network.connects):
+    if len(play.network.connects) < len(right.connects):
         return "You gave up too early. Count useless connections in a row: one that brings an event sets the count back to 0."
     return OTHER
 
 
-def _pieces(play: _Play, right: _Play) -> str:
+def _pieces(play: _Play, right: _Right) -> str:
     came, due = play.texts, right.texts
     if came == due:
         late = [
@@ -293,8 +325,8 @@ def _pieces(play: _Play, right: _Play) -> str:
     return "More came than tokens. 'done' is the end, and no token."
 
 
-def _connections(play: _Play, right: _Play) -> str:
-    mine, its = play.network.connects, right.network.connects
+def _connections(play: _Play, right: _Right) -> str:
+    mine, its = play.network.connects, right.connects
     wrong = [(got, due) for got, due in zip(play.waits, right.waits, strict=False) if abs(got - due) > 1e-3]
     if wrong:
         got, due = wrong[0]

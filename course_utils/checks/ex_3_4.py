@@ -269,7 +269,8 @@ _wrong("cures the silence before its cause", "begin with the first station", ste
 def _(deploy):  # type: ignore[no-untyped-def]
     for size in range(4):
         for changes in itertools.combinations(("no_buffering", "no_compression", "heartbeat", "yield_at_once"), size):
-            if good(deploy(list(changes))):
+            seen = deploy(list(changes))
+            if seen["ended"] == "complete" and seen["proxy"][0] - seen["model"][0] <= 1:
                 return list(changes)
     return []
 
