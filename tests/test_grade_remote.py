@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import grading
 import pytest
 
-from course_utils.checks import exercises
+from course_utils.checks import ex_2_2, exercises
 from course_utils.checks.exercise import NotYet
 from course_utils.checks.subject import Lost, NoAnswer, NotAttempted, Raised, Stopped, Subject
 from course_utils.clock import VirtualClock
@@ -1025,6 +1025,13 @@ COPIED = ("sends the list itself and goes on using it",)
 """Wrong answers that change later what they handed to a function of the check's, which gets a copy: refused by another case."""
 
 
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    """One wrong answer keeps its cache for ever, also that of another test in this process."""
+    monkeypatch.setattr(ex_2_2, "_KEPT", [])
+
+
+@pytest.mark.usefixtures("nothing_kept")
 @pytest.mark.parametrize(
     ("exercise", "wrong"),
     [(e, w) for e in ALL for w in e.wrong_answers],
