@@ -402,7 +402,7 @@ def _(pieces, parse):  # type: ignore[no-untyped-def]
     yield from parse("".join(pieces)).items()
 
 
-@EXERCISE.wrong("finds fields with a pattern", says="")
+@EXERCISE.wrong("finds fields with a pattern", says="Inside a text a comma")
 def _(pieces, parse):  # type: ignore[no-untyped-def]
     text, done = "", 0
     pattern = re.compile(r'"(\w+)"\s*:\s*("[^"]*"|\[[^\]]*\]|\{[^}]*\}|[^\s,}"\[{]+(?=[\s,}]))')
