@@ -32,6 +32,8 @@ CHANGES = {
 
 STATIONS = ("model", "application", "compressor", "proxy")
 BEAT, PATIENCE, MORE_PATIENCE, NAP = 15.0, 60.0, 600.0, 0.05
+IN_TIME = 1.0
+"""Seconds after which the model's first token should be with the reader."""
 
 Seen = dict[str, Any]
 
@@ -101,6 +103,11 @@ def _readable(found: Frames, squeezed: bool = False) -> tuple[float, ...]:
         data = unpack.decompress(frame.data) if squeezed else frame.data
         times += [round(frame.at, 6) for event in decoder.feed(data) if event.type == "message"]
     return tuple(times)
+
+
+def in_time(seen: Seen) -> bool:
+    """Whether the first text reached the reader in time, and the rest at all."""
+    return seen["ended"] == "complete" and bool(seen["proxy"][0] - seen["model"][0] <= IN_TIME)
 
 
 def plot_stations(seen: Seen, title: str = "When text could be read behind each station") -> Figure:

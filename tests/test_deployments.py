@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_utils.deployments import CHANGES, EXAMPLES, SECONDS, THINKS, Deployment, plot_stations
+from course_utils.deployments import CHANGES, EXAMPLES, SECONDS, THINKS, Deployment, in_time, plot_stations
 from course_utils.pace import Pace
 
 LAST = SECONDS.token_times(40)[-1]
@@ -54,6 +54,12 @@ def test_half_tokens_are_twice_as_many_and_no_earlier():
     seen = Deployment(Pace(ttft=1.0), page=4096)(["shorter_pieces"])
     assert len(seen["application"]) == 2 * len(seen["model"])
     assert seen["proxy"][0] > seen["model"][-1] - 0.01
+
+
+def test_a_deployment_is_in_time_if_its_reader_has_the_first_text_within_a_second_and_all_of_it_at_last():
+    assert in_time(Deployment(SECONDS, 9, page=1024)())
+    assert not in_time(Deployment(SECONDS, 40, page=4096)())
+    assert not in_time(Deployment(THINKS)())
 
 
 def test_an_unknown_change_is_refused_with_the_list():

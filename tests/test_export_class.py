@@ -13,7 +13,7 @@ from types import FunctionType
 
 import pytest
 
-from course_utils import lm, metrics
+from course_utils import lm, metrics, sse
 from course_utils.checks import MODULES, exercises, expected, texts
 from course_utils.export import command, edition
 from course_utils.grade.marking import mark
@@ -162,6 +162,11 @@ def test_on_other_inputs_its_checks_do_not_know_what_is_right(folder):
 def test_what_the_page_for_graders_says_of_the_package_is_so():
     assert exercises()["1.2"].judge(lambda times, speed: metrics.reading(times, speed)[-1] if times else 0.0).passed
     assert exercises()["2.1"].judge(lm.sample).passed
+    assert (
+        exercises()["3.1"]
+        .judge(lambda chunks: ((event.type, event.data, event.id) for event in sse.decode(chunks)))
+        .passed
+    )
 
 
 # ------------------------------------------------------------------------------------------------- nothing is an answer
@@ -173,7 +178,7 @@ def answers():
     for known in ALL:
         module = vars(sys.modules[known.check.__module__])
         waiting = [*known.right_answers, *(wrong.answer for wrong in known.wrong_answers)]
-        waiting += [value.__wrapped__ for value in module.values() if says_what_is_right(value)]
+        waiting += [inspect.unwrap(value) for value in module.values() if says_what_is_right(value)]
         while waiting:
             one = waiting.pop()
             if isinstance(one, FunctionType) and one.__module__ == known.check.__module__ and one not in found:

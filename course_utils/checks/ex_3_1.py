@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import io
 import itertools
 import json
@@ -15,9 +16,12 @@ from typing import Any
 
 from course_utils import sse
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 
 Event = list[str]
+Parsed = list[tuple[int, str, str, str]]
+"""The number of bytes with which each event of a stream is complete, its type, its data and its id."""
 
 SHAPE = "Yield a tuple of three texts for each event: its type, its data, the last id."
 FORGETS = "Your generator forgot something between two reads. "
@@ -60,8 +64,12 @@ class _Play:
         return [event for _, event in self.out]
 
     @property
+    def parsed(self) -> Parsed:
+        return _parsed(b"".join(self.reads))
+
+    @property
     def right(self) -> list[Event]:
-        return [[event.type, event.data, event.id] for event in sse.decode(self.reads)]
+        return [event for _, *event in self.parsed]
 
     @property
     def good(self) -> bool:
@@ -69,15 +77,24 @@ class _Play:
 
     def late(self) -> int | None:
         """The first event for which one more read was asked, though it was complete; None if there is none."""
-        decoder, came = sse.Decoder(), 0
+        ends, size = [end for end, *_ in self.parsed], 0
         for number, read in enumerate(self.reads, start=1):
-            came += len(decoder.feed(read))
+            size += len(read)
+            came = sum(end <= size for end in ends)
             if sum(when <= number for when, _ in self.out) < came and not read.endswith(b"\r"):
                 return came
         return None
 
     def facts(self) -> dict[str, Any]:
         return {"given": _shown(self.reads), "got": _tuples(self.events), "expected": _tuples(self.right)}
+
+
+@expectation
+@functools.lru_cache(maxsize=256)
+def _parsed(raw: bytes) -> Parsed:
+    decoder = sse.Decoder()
+    found = [(end, decoder.feed(raw[end - 1 : end])) for end in range(1, len(raw) + 1)]
+    return [(end, event.type, event.data, event.id) for end, events in found for event in events]
 
 
 def _shown(reads: list[bytes]) -> str:
@@ -107,7 +124,7 @@ def check(answer: Subject, draw: Random) -> None:
         play = _Play(_cut(draw, _drawn(draw))).run(answer)
         if not play.good:
             why = "Another stream goes wrong. Take a pencil and go through it line by line."
-            raise NotYet(why if _Play([b"".join(play.reads)]).run(answer).good is False else FORGETS, **play.facts())
+            raise NotYet(why if not _Play([b"".join(play.reads)]).run(answer).good else FORGETS, **play.facts())
         _in_time(play)
 
 

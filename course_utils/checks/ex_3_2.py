@@ -13,6 +13,7 @@ from typing import Any
 
 from course_utils import sse
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 
@@ -96,10 +97,7 @@ class _Play:
     @property
     def right(self) -> list[tuple[float, str, Any, str]]:
         """When each event is due, with its type, its data and its id."""
-        said = [(at, "message", {"token": token}, str(n)) for n, (at, token) in enumerate(self.tokens, start=1)]
-        if self.breaks is None:
-            return [*said, (self.end, "done", {"tokens": len(said)}, "")]
-        return [*said, (self.end, "error", BROKE_OFF, "")]
+        return _right(self.tokens, self.end, self.breaks is not None)
 
     @property
     def raw(self) -> bytes:
@@ -113,16 +111,28 @@ class _Play:
     @property
     def due(self) -> list[float]:
         """When there should be a heartbeat: after each `beat` seconds of silence."""
-        marks, found = [0.0, *(at for at, _ in self.tokens), self.end], []
-        for before, after in pairwise(marks):
-            count = int((after - before) / self.beat - 1e-9)
-            found += [before + self.beat * number for number in range(1, count + 1)]
-        return found
+        return _due([0.0, *(at for at, _ in self.tokens), self.end], self.beat)
 
     def facts(self) -> dict[str, Any]:
         ends = f"ModelBroke at {self.breaks:g} s" if self.breaks is not None else f"the end at {self.end:g} s"
         tokens = ", ".join(f"{at:g} s {token!r}" for at, token in self.tokens)
         return {"given": f"{tokens}, {ends}; beat={self.beat:g}", "got": Words(_shown(self.writes))}
+
+
+@expectation
+def _right(tokens: Tokens, end: float, breaks: bool) -> list[tuple[float, str, Any, str]]:
+    said = [(at, "message", {"token": token}, str(n)) for n, (at, token) in enumerate(tokens, start=1)]
+    return [*said, (end, "error", BROKE_OFF, "") if breaks else (end, "done", {"tokens": len(said)}, "")]
+
+
+@expectation
+def _due(marks: list[float], beat: float) -> list[float]:
+    """Heartbeats between moments at which something is written."""
+    found = []
+    for before, after in pairwise(marks):
+        count = int((after - before) / beat - 1e-9)
+        found += [before + beat * number for number in range(1, count + 1)]
+    return found
 
 
 def _shown(writes: list[tuple[float, Any]]) -> str:

@@ -9,12 +9,11 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Subject
-from course_utils.deployments import CHANGES, EXAMPLES, SECONDS, THINKS, Deployment, Seen
+from course_utils.deployments import CHANGES, EXAMPLES, IN_TIME, SECONDS, THINKS, Deployment, Seen, in_time
 from course_utils.pace import Pace
 
-IN_TIME = 1.0
-"""Seconds from the model's first token to the first text that a reader has."""
 MOST = 60
 """Times that the check lets anybody ask."""
 ENOUGH = 6
@@ -61,17 +60,12 @@ class _Site:
         return self.deployment(list(changes))
 
 
-def good(seen: Seen) -> bool:
-    """Whether the first text came in time, and the rest at all."""
-    first = seen["proxy"][0] - seen["model"][0] if seen["proxy"] else IN_TIME + 1
-    return seen["ended"] == "complete" and bool(first <= IN_TIME)
-
-
-@functools.cache
+@expectation
+@functools.lru_cache(maxsize=256)
 def least(deployment: Deployment) -> int:
     """How many changes are needed, found by trying all there are."""
     sizes = range(len(CHANGES) + 1)
-    return next(size for size in sizes for some in itertools.combinations(CHANGES, size) if good(deployment(some)))
+    return next(size for size in sizes for some in itertools.combinations(CHANGES, size) if in_time(deployment(some)))
 
 
 def check(answer: Subject, draw: Random) -> None:
@@ -97,7 +91,7 @@ def _judge(answer: Subject, deployment: Deployment) -> None:
     if not isinstance(made, list) or any(change not in CHANGES for change in made):
         raise NotYet("Return a list of names from the table.", given=given, got=made)
     seen = deployment(made)
-    if not good(seen):
+    if not in_time(seen):
         raise NotYet(_why(deployment, made, seen), given=given, got=made)
     needed = least(deployment)
     if len(made) > needed:
