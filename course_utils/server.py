@@ -315,7 +315,8 @@ class Core:
         self.connections: set[Connection] = set()
         self.seconds = PATIENCE
         self.alarms: Alarms[Player] = Alarms(clock, lambda player: player.send())
-        self.patience: Alarms[Connection] = Alarms(RealClock(), lambda connection: connection.hang_up())
+        wall = RealClock() if isinstance(clock, RealClock) else clock  # a client gets no less time at twice the speed
+        self.patience: Alarms[Connection] = Alarms(wall, lambda connection: connection.hang_up())
 
     def connection(self) -> asyncio.Protocol:
         """What speaks on a connection that has just been opened."""

@@ -90,6 +90,19 @@ class Wire(asyncio.Transport):
         pass
 
 
+def test_in_virtual_time_patience_ends_too():
+    clock, wire = VirtualClock(), Wire()
+    wire.abort = lambda: wire.writes.append(clock.now())
+
+    async def main():
+        connection = _Connection(Core(Engine(), Ledger(clock), clock))
+        connection.connection_made(wire)
+        await asyncio.sleep(600)
+
+    run(main(), clock)
+    assert wire.writes == [60.0]
+
+
 def writes(model: str) -> list[bytes]:
     """What the server hands to the system for one unpaced answer."""
     body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
