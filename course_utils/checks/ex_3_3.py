@@ -505,7 +505,7 @@ _wrong("yields something for done", "More came than tokens", is_end=lambda event
     json.loads(event.data).get("token", "")))  # fmt: skip
 _wrong("yields the data as it is", "You yielded the data", text=lambda event: event.data)
 _wrong("yields the whole object", "Yield the texts", text=lambda event: json.loads(event.data))
-_wrong("does not wait", "attempts in 1 s", wait=lambda decoder, wait: 0.0, default=0.0)
+_wrong("never sleeps", "attempts in 1 s", wait=lambda decoder, wait: 0.0, default=0.0)
 _wrong("has its own time to wait", "The server names the time", wait=lambda decoder, wait: 1.0)
 _wrong("forgets the time to wait", "it holds from then on", wait=lambda decoder, wait: (decoder.retry or 1000) / 1000)
 _wrong(

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 from course_utils.mock import MockServer
@@ -38,8 +39,7 @@ class _Play:
         self.taken, self.taken_at = 0, 0.0
         self.out: list[tuple[int, float, Any]] = []
         self.blocked: str | None = None
-        found = (re.search(re.escape(phrase), text, re.IGNORECASE) for phrase in banned)
-        self.hit = min(((one.start(), one.end(), one[0]) for one in found if one), default=None)
+        self.hit = _hit(text, self.banned)
 
     def run(self, answer: Subject) -> _Play:
         self.source = self._stream()  # kept, so that nobody but the answer closes it
@@ -97,6 +97,13 @@ class _Play:
 
     def _wanted(self) -> Words:
         return Words(f"{self.right!r}, then {f'Blocked({self.hit[2]!r})' if self.hit else 'the end'}")
+
+
+@expectation
+def _hit(text: str, banned: list[str]) -> tuple[int, int, str] | None:
+    """Where the first phrase begins and ends, and how it is written there."""
+    found = (re.search(re.escape(phrase), text, re.IGNORECASE) for phrase in banned)
+    return min(((one.start(), one.end(), one[0]) for one in found if one), default=None)
 
 
 def check(answer: Subject, draw: Random) -> None:

@@ -12,6 +12,7 @@ import httpx2
 import openai
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
+from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Stopped, StopsAt, Subject
 from course_utils.clock import VirtualClock
 from course_utils.mock import MockServer
@@ -114,15 +115,7 @@ class _Play:
         return len(self.mock.ledger)
 
     def expected(self) -> tuple[str, int, list[Wait], str]:
-        """The text, the number of requests, the shortest and longest of each wait, and the name of the error, if any."""
-        waits: list[Wait] = []
-        for number, option in enumerate([*self.plan, ""][: self.attempts], start=1):
-            seen, error = _outcome(option, self.reply)
-            if not error or seen or error not in AGAIN or number == self.attempts:
-                return seen, number, waits, error
-            limit = min(8.0, 0.5 * 2 ** (number - 1))
-            waits.append((self.after,) * 2 if error == "RateLimitError" else (limit / 2, limit))
-        raise AssertionError("a plan ends well or badly")
+        return _expected(self.plan, self.attempts, self.after, self.reply)
 
     def facts(self) -> dict[str, Any]:
         text, requests, waits, error = self.expected()
@@ -139,6 +132,19 @@ class _Play:
 KINDS = {"400": "BadRequest", "401": "Authentication", "403": "PermissionDenied", "404": "NotFound", "409": "Conflict",
          "422": "Unprocessable", "429": "RateLimit", "5": "InternalServer"}  # fmt: skip
 AGAIN = ("APIConnectionError", "APITimeoutError", "RateLimitError", "InternalServerError")
+
+
+@expectation
+def _expected(plan: list[str], attempts: int, after: float, reply: str) -> tuple[str, int, list[Wait], str]:
+    """The text, the number of requests, the shortest and longest of each wait, and the name of the error, if any."""
+    waits: list[Wait] = []
+    for number, option in enumerate([*plan, ""][:attempts], start=1):
+        seen, error = _outcome(option, reply)
+        if not error or seen or error not in AGAIN or number == attempts:
+            return seen, number, waits, error
+        limit = min(8.0, 0.5 * 2 ** (number - 1))
+        waits.append((after,) * 2 if error == "RateLimitError" else (limit / 2, limit))
+    raise AssertionError("a plan ends well or badly")
 
 
 def _outcome(option: str, reply: str) -> tuple[str, str]:
@@ -412,7 +418,7 @@ _wrong("takes the role chunk for text", "role", "Only a role chunk had come")
 _wrong("asks once too often", "one more", "the first one included")
 _wrong("waits before it gives up", "waits at the end", "Behind the last attempt there is nothing to wait for")
 _wrong("gives up without a word", "gives up silently", "as if the answer were empty")
-_wrong("does not wait", "at once", "You asked again at once")
+_wrong("never sleeps", "at once", "You asked again at once")
 _wrong("waits on a clock of its own", "real", "You asked again at once")
 _wrong("ignores retry-after", "ignores", "in the header retry-after")
 _wrong("waits equally long each time", "constant", "You wait equally long each time")
