@@ -1,4 +1,4 @@
-"""Bars and curves, beside the timelines of `plots`: what is likely, and what grows with what. Same paper, same words."""
+"""Bars, curves and dots, beside the timelines of `plots`: what is likely, what grows, what came when. Same paper, same words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from course_utils.plots import INK, LAST, QUIET, TEXT, WIDTH, Figure, round_step
 
 BAR, BAR_LEFT, BAR_ROOM = 24, 190, 90
 CURVE_LEFT, CURVE_TOP, CURVE_WIDTH, CURVE_HEIGHT = 78, 52, 640, 240
+DOTS_TOP, DOTS_HEIGHT, DOTS_STEP = 58, 90, 124
 DASHES = ("", "7 4", "2 4", "10 3 2 3")
 """Curves differ in their strokes, so that colour carries nothing alone."""
 COLOURS = (TEXT, "#a34700", LAST, "#1d6b35")
@@ -82,6 +83,46 @@ def plot_curves(curves: Mapping[str, Sequence[tuple[float, float]]], *, title: s
     return Figure(svg(title, reading, bottom + 50, parts), reading)
 
 
+def plot_dots(groups: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x: str, y: str) -> Figure:
+    """One panel a group, one below the other on the same axes: a dot for each point ``(x, y)``. Both axes begin at 0."""
+    if not groups or not all(groups.values()):
+        raise ValueError("there is nothing to draw: expected at least one group, each with at least one point")
+    right = max(at for points in groups.values() for at, _ in points) or 1.0
+    top = max(value for points in groups.values() for _, value in points) or 1.0
+    panels = [
+        _panel(name, points, right, top, DOTS_TOP + DOTS_STEP * row)
+        for row, (name, points) in enumerate(groups.items())
+    ]
+    bottom = DOTS_TOP + DOTS_STEP * len(groups) - 34
+    parts = [*panels, text(12, DOTS_TOP - 14, y, QUIET)]
+    parts += [text(_across(mark, right), bottom + 17, f"{mark:,g}", QUIET, "middle") for mark in _marks(right)]
+    parts.append(text(CURVE_LEFT + CURVE_WIDTH, bottom + 36, x, QUIET, "end"))
+    reading = f"{title}.\n" + "\n".join(
+        f"{name}: {len(points)} dots, {sum(value > top / 10 for _, value in points)} of them higher than {top / 10:.2g}."
+        for name, points in groups.items()
+    )
+    return Figure(svg(title, reading, bottom + 50, parts), reading)
+
+
+def _across(at: float, right: float) -> float:
+    return round(CURVE_LEFT + at / right * CURVE_WIDTH, 1)
+
+
+def _panel(name: str, points: Sequence[tuple[float, float]], right: float, top: float, y: int) -> str:
+    """Axes and dots of one group, its name beside them; the path draws each dot as a line of no length."""
+    floor = y + DOTS_HEIGHT
+    dots = "".join(f"M{_across(at, right):g} {floor - value / top * DOTS_HEIGHT:.1f}h0" for at, value in points)
+    marks = "".join(
+        text(CURVE_LEFT - 8, floor - mark / top * DOTS_HEIGHT + 4, f"{mark:,g}", QUIET, "end")
+        for mark in _marks(top, 3)
+    )
+    return (
+        f'<path d="M{CURVE_LEFT} {y}V{floor}H{CURVE_LEFT + CURVE_WIDTH}" stroke="{INK}" fill="none"/>{marks}'
+        f'<path d="{dots}" stroke="{TEXT}" stroke-width="5" stroke-linecap="round" fill="none"/>'
+        + text(CURVE_LEFT + CURVE_WIDTH + 8, y + DOTS_HEIGHT / 2, name, INK)
+    )
+
+
 def _number(value: float, unit: str) -> str:
     if unit == "%":
         return f"{value:.1%}".replace("%", " %")
@@ -96,6 +137,6 @@ def _free(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[flo
     return x, y
 
 
-def _marks(until: float) -> list[float]:
-    step = next(step for step in round_steps() if until / step <= 6)
+def _marks(until: float, most: int = 6) -> list[float]:
+    step = next(step for step in round_steps() if until / step <= most)
     return [index * step for index in range(int(until / step + 1e-9) + 1)]

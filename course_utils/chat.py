@@ -122,12 +122,14 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
     """The answer as frames: role, one chunk a token, the finish reason, usage if asked for, and `[DONE]`.
 
     ``opened`` is when the role chunk leaves. It carries a role and empty text, which is why it is not the first token.
-    Several answers come interleaved, token by token.
+    Several answers come interleaved, token by token. Thoughts that are streamed come first, as ``reasoning_content``, the
+    name that vLLM, SGLang and DeepSeek use; OpenAI streams none.
     """
-    answers, id, spoken = request.answers, f"chatcmpl-{said.id}", each(times[said.reasoning :], request.answers)
+    answers, id, spoken = request.answers, f"chatcmpl-{said.id}", each(times[said.unseen :], request.answers)
+    thoughts = len(said.thoughts)
     kind, calls = "refusal" if said.refusal else "content", list(interleaved(said.calls))
     logprobs = _logprobs(request, said)
-    texts = [text for _, text in calls] or said.pieces
+    texts = [*said.thoughts, *([text for _, text in calls] or said.pieces)]
     head = f'data: {dumps(_head(request, said, "chat.completion.chunk"))[:-1]},"choices":['
     no_usage, letters = ',"usage":null' if request.include_usage else "", noise(id) if request.obfuscate else ""
 
@@ -136,10 +138,12 @@ def frames(request: Asked, said: Said, times: Sequence[float], opened: float) ->
         if 0 < step <= len(texts):
             quoted = in_json(texts[step - 1])
             delta = f'"{kind}":{quoted}'
+            if step <= thoughts:
+                return event(choice(index, f'{{"reasoning_content":{quoted}}}'), number, len(quoted) - 2)
             if calls:
-                place = calls[step - 1][0].index
+                place = calls[step - thoughts - 1][0].index
                 delta = f'"tool_calls":[{{"index":{place},"function":{{"arguments":{quoted}}}}}]'
-            likely = "null" if logprobs is None else dumps(_likely(said, [logprobs[step - 1]]))
+            likely = "null" if logprobs is None else dumps(_likely(said, [logprobs[step - thoughts - 1]]))
             return event(choice(index, f"{{{delta}}}", likely), number, len(quoted) - 2)
         if step == 0:
             return event(choice(index, dumps(_first(said))), number)
@@ -171,6 +175,8 @@ PADDED = 11
 def whole(request: Asked, said: Said) -> bytes:
     """The whole answer as one JSON object."""
     message: dict[str, Any] = {"role": "assistant"} | _message(said) | {"annotations": []}
+    if said.thoughts:
+        message["reasoning_content"] = "".join(said.thoughts)
     logprobs, end = _logprobs(request, said), _finish_reason(said)
     likely = None if logprobs is None else _likely(said, logprobs)
     choices = [

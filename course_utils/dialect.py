@@ -57,8 +57,9 @@ class Said:
 
     ``cut_by`` is None for a complete answer, else ``"max_tokens"``, ``"content_filter"`` or ``"failure"``. A request for
     several answers gets this one so often; a scripted model always says the same. With ``calls`` the tokens are
-    arguments. ``reasoning`` tokens come before all others and are never shown. ``stopped_by`` is the stop text before
-    which the answer ended, if it did. ``likely`` is how likely each piece was, where a model has found that out.
+    arguments. ``reasoning`` tokens come before all others and are no part of the answer; ``thoughts`` are their texts, if
+    the model thinks aloud. ``stopped_by`` is the stop text before which the answer ended, if it did. ``likely`` is how
+    likely each piece was, where a model has found that out.
     ``waited`` are the seconds in the queue, before the model began.
     """
 
@@ -69,6 +70,7 @@ class Said:
     refusal: bool = False
     calls: tuple[Call, ...] = ()
     reasoning: int = 0
+    thoughts: tuple[str, ...] = ()
     prompt_tokens: int = 0
     cached: int = 0
     sizes: tuple[int, ...] = ()
@@ -80,12 +82,18 @@ class Said:
         """Tokens generated for one answer."""
         return self.reasoning + (sum(self.sizes) or len(self.pieces))
 
+    @property
+    def unseen(self) -> int:
+        """Tokens of thought that nobody gets to see."""
+        return self.reasoning - len(self.thoughts)
+
     def logprobs(self, alternatives: int) -> list[dict[str, Any]]:
         """How likely each piece was; a script has no probabilities, so those of its tokens are made from the tokens."""
         return list(self.likely) or [logprob(piece, alternatives) for piece in self.pieces]
 
     def broken_off(self, count: int) -> Said:
         """What there is of it when an error comes after ``count`` tokens."""
+        count = max(0, count - len(self.thoughts))
         pieces, likely = self.pieces[:count], self.likely[:count]
         return replace(self, pieces=pieces, likely=likely, calls=cut(self.calls, count), cut_by="failure")
 

@@ -19,7 +19,7 @@ from course_utils.dialect import Asked, Dialect, Said, each
 from course_utils.frames import Bend, Ending, Frame, Frames, TooMany, apply, columns, time_limit, weighed
 from course_utils.kept import Job, Kept, PrefixCache
 from course_utils.pace import Pace
-from course_utils.replies import reply_to, tokens
+from course_utils.replies import reply_to, thoughts, tokens
 from course_utils.scenario import Scenario
 from course_utils.voices import VOICES, voice_of
 
@@ -208,16 +208,19 @@ class Engine:
             asked = replace(asked, error_after=asked.failed_after, failed_after=None)
         seed = self._seed_of(request.prompt)
         said = self._say(request, asked, seed)
+        if asked.aloud and dialect is chat:
+            said = replace(said, thoughts=thoughts(said.reasoning))
         if others and (waited := asked.pace.wait(others)):
             said = replace(said, waited=waited)
-        times = asked.pace.token_times(said.count, said.prompt_tokens - said.cached, seed, others)
+        to_read = said.prompt_tokens - said.cached
+        asked, times = asked.frozen(now, asked.pace.token_times(said.count, to_read, seed, others))
         every = tuple(each(times, request.answers))
         plan = _frames(dialect, request, said, times, asked) if request.stream or request.store else []
         frames = asked.broken(plan, dialect.error_event)
         made = apply(self._limit, frames)  # what is there to come back for: no error of the client's proxy is in it
         if made is not plan and made and made[-1].ending:
             sent = sum(columns(made)[1])
-            every = tuple(at for at in every[: said.reasoning * request.answers + sent] if at <= made[-1].at)
+            every = tuple(at for at in every[: said.unseen * request.answers + sent] if at <= made[-1].at)
             said = said.broken_off(sent // request.answers)
         if job := Job(request, said, tuple(made), now, len(body)) if request.store else None:
             self._kept.keep(job)
@@ -258,7 +261,7 @@ class Engine:
         if self.max_seconds is not None and done > self.max_seconds:
             error = ApiError(500, f"this server takes {self.max_seconds:g} s for an answer at most")
             return _broken(dialect, self.max_seconds, error, "limit")
-        frame = Frame(done, dialect.whole(request, said), tokens=len(said.pieces) * request.answers)
+        frame = Frame(done, dialect.whole(request, said), tokens=(said.count - said.unseen) * request.answers)
         return Answer(200, JSON, (frame,), done)
 
     def _events_after(self, seen: str, now: float) -> Answer:
@@ -385,7 +388,8 @@ def _frames(dialect: Dialect, request: Asked, said: Said, times: Sequence[float]
         return dialect.frames(request, said, times, asked.pace.headers)
     packed = said.packed(asked.pack)
     frames = dialect.frames(request, packed, packed.last_of(times), asked.pace.headers)
-    return weighed(frames, [size for size in packed.sizes for _ in range(request.answers)])
+    sizes = [*[1] * len(packed.thoughts), *packed.sizes]
+    return weighed(frames, [size for size in sizes for _ in range(request.answers)])
 
 
 def _query(request: Request) -> dict[str, str]:

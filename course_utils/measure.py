@@ -90,8 +90,8 @@ def _value(sample: Sample, name: str) -> float:
     return metrics.tpot(sample.timeline) if sample.timeline.tokens > 1 else 0.0
 
 
-def table(run: Run, limits: Mapping[str, float]) -> str:
-    """The whole report as text."""
+def table(run: Run, limits: Mapping[str, float] | None = None) -> str:
+    """The whole report as text; with ``limits`` it has the goodput."""
     rows = run.rows()
     lines = [f"{len(run.answers)} of {len(run.warm)} requests answered in {run.seconds:.1f} s", *_failed(run), ""]
     lines.append(
@@ -102,7 +102,7 @@ def table(run: Run, limits: Mapping[str, float]) -> str:
     if wanting:
         needs = ", ".join(f"p{rank} needs {metrics.fewest_for(rank)}" for rank in wanting)
         lines.append(f"With {len(run.answers)} answers there is no honest number for -: {needs}.")
-    return "\n".join([*lines, "", *_rates(run, limits)])
+    return "\n".join([*lines, "", *_rates(run, limits or {})])
 
 
 def _failed(run: Run) -> list[str]:

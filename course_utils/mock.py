@@ -51,18 +51,21 @@ class MockServer:
         self.engine = Engine(reply, pace, faults, seed, **more)
         self.ledger = Ledger(self.clock)
 
-    def client(self, **options: Any) -> openai.OpenAI:
-        """The real synchronous client, connected in-process. It does not retry unless asked to (``max_retries``)."""
+    def client(self, *, rtt: float = 0.0, **options: Any) -> openai.OpenAI:
+        """The real synchronous client, connected in-process. It does not retry unless asked to (``max_retries``).
+
+        ``rtt``: the network's round-trip time in seconds. A new connection takes two more of them, a kept one none.
+        """
         import openai
 
-        return openai.OpenAI(http_client=openai.DefaultHttpx2Client(**self._http()), **(_ACCOUNT | options))
+        return openai.OpenAI(http_client=openai.DefaultHttpx2Client(**self._http(rtt)), **(_ACCOUNT | options))
 
-    def async_client(self, **options: Any) -> openai.AsyncOpenAI:
+    def async_client(self, *, rtt: float = 0.0, **options: Any) -> openai.AsyncOpenAI:
         """The real asynchronous client, connected in-process; use it inside ``await play(...)``."""
         import openai
         from openai._base_client import get_platform
 
-        http = openai.DefaultAsyncHttpx2Client(**self._http())
+        http = openai.DefaultAsyncHttpx2Client(**self._http(rtt))
         client = openai.AsyncOpenAI(http_client=http, **(_ACCOUNT | options))
         # The client would look its platform up in a worker thread on first use; there are none in virtual time.
         client._platform = get_platform()
@@ -93,10 +96,10 @@ class MockServer:
         self._last, MockServer._last_of_all = server, server
         return server
 
-    def _http(self) -> dict[str, Any]:
+    def _http(self, rtt: float = 0.0) -> dict[str, Any]:
         from course_utils.transport import Transport
 
-        return {"transport": Transport(self.engine, self.ledger, self.clock), "trust_env": False}
+        return {"transport": Transport(self.engine, self.ledger, self.clock, rtt), "trust_env": False}
 
     def __repr__(self) -> str:
         return f"<MockServer {self.model}: {self.engine.pace}, {len(self.ledger)} requests>"

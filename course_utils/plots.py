@@ -60,7 +60,7 @@ def plot_timelines(
     if not named:
         raise ValueError("there is nothing to draw: expected at least one timeline")
     drawn = [_Lane(name, timeline, reader) for name, timeline in named.items()]
-    axis = _Axis(max(lane.until for lane in drawn), room=90 if reader else 45)
+    axis = Axis(max(lane.until for lane in drawn), room=90 if reader else 45)
     height = LANE + (READER if reader else 0)
     parts = [axis.draw(TOP, TOP + height * len(drawn))]
     parts += [lane.draw(axis, TOP + height * index + 34, play) for index, lane in enumerate(drawn)]
@@ -68,7 +68,7 @@ def plot_timelines(
     return Figure(svg(title, reading, TOP + height * len(drawn) + 40, parts), reading)
 
 
-class _Axis:
+class Axis:
     """Seconds to pixels, with round marks."""
 
     def __init__(self, until: float, room: int) -> None:
@@ -119,7 +119,7 @@ class _Lane:
         pieces = f", {_count(len(self.times), 'piece')} at {_count(moments, 'moment')}"
         return came + pieces + (f", read by {_s(self.read[-1])}." if self.read else ".")
 
-    def draw(self, axis: _Axis, y: int, play: bool) -> str:
+    def draw(self, axis: Axis, y: int, play: bool) -> str:
         first, last = self.times[0], self.times[-1]
         label = f'<text x="12" y="{y + 4}" fill="{INK}" font-weight="600">{escape(self.name)}</text>'
         parts = [label, self._baseline(axis, y), self._strokes(axis, y), self._marks(axis, y, first, last)]
@@ -127,7 +127,7 @@ class _Lane:
             parts.append(self._reader(axis, y + 26, play))
         return "".join(parts)
 
-    def _baseline(self, axis: _Axis, y: int) -> str:
+    def _baseline(self, axis: Axis, y: int) -> str:
         """Solid while text flows, dotted where one waits; a wait inside the answer is named."""
         waits = [(0.0, self.times[0]), *_pauses(self.times)]
         dotted = "".join(f"M{axis.x(start)} {y}H{axis.x(end)}" for start, end in waits)
@@ -142,7 +142,7 @@ class _Lane:
             f'stroke-width="3" fill="none"/><path d="{dotted}" stroke="{QUIET}" stroke-dasharray="2 4" fill="none"/>{named}'
         )
 
-    def _strokes(self, axis: _Axis, y: int) -> str:
+    def _strokes(self, axis: Axis, y: int) -> str:
         path = "".join(f"M{x:g} {y - 8}v16" for x in sorted({axis.px(at) for at in self.times}))
         hollow = "".join(
             f'<circle cx="{x:g}" cy="{y}" r="3.5" fill="{GROUND}" stroke="{INK}"/>'
@@ -150,7 +150,7 @@ class _Lane:
         )
         return f'<path d="{path}" stroke="{TEXT}" stroke-width="2" fill="none"/>{hollow}'
 
-    def _marks(self, axis: _Axis, y: int, first: float, last: float) -> str:
+    def _marks(self, axis: Axis, y: int, first: float, last: float) -> str:
         """The first text as a triangle above the lane, the last as a square; one moment gets one label."""
         x, end = axis.px(first), axis.px(last)
         square = f'<rect x="{end - 4:g}" y="{y - 4}" width="8" height="8" fill="{LAST}"/>'
@@ -162,7 +162,7 @@ class _Lane:
         labels = text(x + 10, y - 11, f"first text {_s(first)}", FIRST)
         return triangle + square + labels + text(end, y - 11, f"last text {_s(last)}", LAST, "middle")
 
-    def _reader(self, axis: _Axis, y: int, play: bool) -> str:
+    def _reader(self, axis: Axis, y: int, play: bool) -> str:
         """A bar where she reads, nothing where she waits for words, and when she is through."""
         bars = "".join(f"M{axis.x(start)} {y}H{axis.x(end)}" for start, end in _reading_spans(self))
         done = self.read[-1]
@@ -171,7 +171,7 @@ class _Lane:
         name = f'<text x="12" y="{y + 4}" fill="{READ}">the reader</text>'
         return f'{name}<path d="{bars}" stroke="{READ}" stroke-width="5" fill="none" opacity=".55"/>{dot}{caption}'
 
-    def _cursor(self, axis: _Axis, y: int) -> str:
+    def _cursor(self, axis: Axis, y: int) -> str:
         at = [0.0, *self.read]
         xs = ";".join(axis.x(time) for time in at)
         keys = ";".join(f"{time / at[-1]:.4f}" for time in at[:-1]) + ";1"

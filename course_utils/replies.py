@@ -24,6 +24,10 @@ DEFAULT = (
     "left the server, and that is what this course is about."
 )
 
+THOUGHTS = (
+    "Let me think. What was asked, and what do I know about it? Some of that can be said in a sentence, and some of it "
+    "takes longer. Let me look at it once more. "
+)
 _TOKEN = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s")
 
 
@@ -39,6 +43,12 @@ def tokens(text: str) -> list[str]:
     Joined again the tokens are the text, for every string. The replies here have six tokens for five words.
     """
     return _TOKEN.findall(text)
+
+
+def thoughts(count: int) -> tuple[str, ...]:
+    """So many tokens of a model that thinks aloud; it comes back to the same thoughts."""
+    some = tokens(THOUGHTS)
+    return tuple(some[number % len(some)] for number in range(count))
 
 
 def logprob(piece: str, alternatives: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@ which they are named, the first nearest to the model, behind those the server wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,8 @@ class Scenario:
     calls: int | None = None
     flaky: int | None = None
     reasoning: int = 0
+    aloud: bool = False
+    freeze: tuple[float, float] | None = None
     pack: int = 1
     goes_on: bool = False
 
@@ -36,6 +39,15 @@ class Scenario:
         """How many tokens may come, and what ends them: what the request allows, the content filter, or a failure."""
         limits = [(asked, "max_tokens"), (self.filter_after, "content_filter"), (self.failed_after, "failure")]
         return min(((count, why) for count, why in limits if count is not None), default=(None, None))
+
+    def frozen(self, now: float, times: Sequence[float]) -> tuple[Scenario, Sequence[float]]:
+        """This scenario and the times of its tokens, if the request arrives at ``now`` at a server that freezes."""
+        if self.freeze is None:
+            return self, times
+        every, seconds = self.freeze
+        headers, first = (thawed(now, at, every, seconds) for at in (self.pace.headers, self.pace.ttft))
+        pace = replace(self.pace, headers=headers, ttft=first)
+        return replace(self, pace=pace), [thawed(now, at, every, seconds) for at in times]
 
     def broken(self, plain: frames.Frames, event: Callable[[int], bytes]) -> frames.Frames:
         """The frames with an error event after the token where one was asked for; ``event`` gets its number in the stream."""
@@ -45,6 +57,17 @@ class Scenario:
         if not kept or kept[-1].ending is None:
             return kept
         return [*kept[:-1], replace(kept[-1], data=event(len(kept) - 1), ending=frames.Ending("end", "error"))]
+
+
+def thawed(now: float, work: float, every: float, seconds: float) -> float:
+    """Seconds from ``now`` until ``work`` seconds of work are done, at a server that stands still in the last ``seconds``
+    of each ``every``."""
+    awake = every - seconds
+    begun = now % every
+    if begun >= awake:  # it has to wake up first
+        return every - begun + thawed(0.0, work, every, seconds)
+    periods = max(0, math.ceil((begun + work) / awake - 1e-9) - 1)
+    return work + periods * seconds
 
 
 LONGEST = 1e9
@@ -66,6 +89,13 @@ def _pair(first: Callable[[str], Any], second: Callable[[str], Any]) -> Callable
         return first(one), second(two)
 
     return read
+
+
+def _freeze(text: str) -> tuple[float, float]:
+    every, seconds = _pair(_seconds, _seconds)(text)
+    if not 0 < seconds < every:
+        raise ValueError("the time it stands still lies between 0 and the time from one freeze to the next")
+    return every, seconds
 
 
 def _count(text: str) -> int:
@@ -148,6 +178,8 @@ OPTIONS: dict[str, Option] = {
     "jitter": _pace("0.5", "how much gaps vary (sigma, 0 to 3)", _seconds, jitter=_value),
     "burst": _pace("4", "so many tokens come at a time, at the same mean rate", _at_most(1_000), burst=_value),
     "slots": _pace("2", "answers generated at once; further ones wait in a queue", int, slots=_value),
+    "freeze": _saying("4:1", "EVERY:SECONDS, the server stands still at the end of every so many seconds of its clock",
+                      "freeze", _freeze),
     "batch": _pace("0.1", "part by which each other answer lengthens a step", _seconds, batch=_value),
     "hold": _fault("", "keep everything until the end", None, frames.hold_all),
     "page": _fault("4096", "pass on full pages of so many bytes", int, frames.page_buffer),
@@ -170,6 +202,7 @@ OPTIONS: dict[str, Option] = {
     "calls": _saying("2", "the answer is so many tool calls", "calls", _at_most(16)),
     "reasoning": _saying("20", "so many tokens of thought come before the first visible one", "reasoning",
                          _at_most(100_000)),
+    "aloud": _saying("", "the thoughts are streamed, as reasoning_content (Chat Completions only)", "aloud", None),
     "pack": _saying("3", "so many tokens of text come in one chunk, as soon as the last of them is made", "pack",
                     lambda text: max(1, _at_most(200)(text))),
     "refusal": _saying("", "the answer is a refusal", "refusal", None),

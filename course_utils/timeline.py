@@ -15,11 +15,13 @@ class Chunk:
     """One message of the API: ``at`` seconds after the request was sent, with the visible text it carried.
 
     ``hidden``: reasoning that a server streams beside the answer (``reasoning_content`` or ``reasoning`` of a delta).
+    ``choices``: False for a message that belongs to no answer, such as the one with the usage.
     """
 
     at: float
     text: str = ""
     hidden: str = ""
+    choices: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Timeline:
 
     ``tokens`` is the count the server reported, hidden reasoning included, or the number of chunks with tokens when it
     reported none.
+    ``cached_tokens``: how many tokens of the prompt the server says it had read before, if it says so.
     ``finish_reason`` is None when the stream ended without one, that is, when nothing says it was complete.
     """
 
@@ -36,6 +39,7 @@ class Timeline:
     finish_reason: str | None = None
     reported_tokens: int | None = None
     streamed: bool = True
+    cached_tokens: int | None = None
 
     @property
     def text(self) -> str:
@@ -59,6 +63,7 @@ class _Recorder:
     chunks: list[Chunk] = field(default_factory=list)
     finish_reason: str | None = None
     tokens: int | None = None
+    cached: int | None = None
 
     def elapsed(self) -> float:
         """Seconds since the request was sent, to the nanosecond a real clock has (so 0.5 s prints as 0.5)."""
@@ -75,9 +80,11 @@ class _Recorder:
             self.chunks.append(Chunk(at, said.content or "", _hidden(said)))
             self.finish_reason = choice.finish_reason or self.finish_reason
         if not message.choices:
-            self.chunks.append(Chunk(at))
+            self.chunks.append(Chunk(at, choices=False))
         if message.usage is not None:
             self.tokens = message.usage.completion_tokens
+            details = getattr(message.usage, "prompt_tokens_details", None)  # Ollama and others leave it out
+            self.cached = getattr(details, "cached_tokens", None)
 
     def show(self, text: str) -> None:
         if self.echo:
@@ -95,7 +102,8 @@ class _Recorder:
     def timeline(self, streamed: bool) -> Timeline:
         if self.echo:
             print()
-        return Timeline(self.headers_at, tuple(self.chunks), self.finish_reason, self.tokens, streamed)
+        came = tuple(self.chunks)
+        return Timeline(self.headers_at, came, self.finish_reason, self.tokens, streamed, self.cached)
 
 
 def _hidden(said: Any) -> str:

@@ -1,5 +1,7 @@
 """In-process transports: the real openai client talks to the engine without a port, a thread or a socket.
 
+A client may be some way off: `Transport` has a round-trip time, and connections that are made once and used again.
+
 They stand where the SDK's HTTP transport stands (``httpx2``), wait on the clock until each frame is due, and hand its
 bytes over. A response stream can be read once: the asynchronous SDK iterates it again after `[DONE]`, and a stream
 that began anew would never end.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 import httpx2
 
@@ -18,11 +21,33 @@ from course_utils.frames import Frame
 from course_utils.ledger import Entry, Ledger
 
 
+@dataclass
+class _Way:
+    """Between a client and the server: ``rtt`` seconds there and back, and ``connections`` that are open and free.
+
+    A new connection takes a round trip for TCP (RFC 9293) and one for TLS 1.3 (RFC 8446) before the request can leave.
+    """
+
+    rtt: float
+    connections: int = 0
+
+    def there(self) -> float:
+        """Seconds until a request that is sent now arrives."""
+        if self.connections:
+            self.connections -= 1
+            return self.rtt / 2
+        return HANDSHAKES * self.rtt + self.rtt / 2
+
+
+HANDSHAKES = 2
+
+
 class _Playing:
     """One answer on its way to the client: the next frame, its deadline, and the client's patience."""
 
-    def __init__(self, request: httpx2.Request, answer: Answer, entry: Entry, clock: Clock) -> None:
+    def __init__(self, request: httpx2.Request, answer: Answer, entry: Entry, clock: Clock, way: _Way) -> None:
         self._request, self.entry, self.clock = request, entry, clock
+        self._way = way
         self.answer = answer
         self._frames = iter(answer.frames)
         timeouts = request.extensions.get("timeout", {})
@@ -33,7 +58,7 @@ class _Playing:
 
     def deadline(self, at: float) -> tuple[float, bool]:
         """When to act, and whether it is too late: the read time-out runs from one read to the next."""
-        due, now = self.entry.arrived + at, self.clock.now()
+        due, now = self.entry.arrived + at + self._way.rtt / 2, self.clock.now()
         if self._patience is not None and due - now > self._patience:
             return now + self._patience, True
         return due, False
@@ -52,8 +77,12 @@ class _Playing:
             raise
 
     def sent(self, frame: Frame) -> bytes:
-        self.entry.written.append(self.clock.now())
+        self.entry.written.append(self.clock.now() - self._way.rtt / 2)
         return frame.data
+
+    def over(self) -> None:
+        """The whole body has come, so the connection can be used again."""
+        self._way.connections += 1
 
     def finish(self, frame: Frame) -> None:
         """What the client sees after the last byte: nothing, or the error a broken body gives over a real socket."""
@@ -81,6 +110,7 @@ class _Stream(httpx2.SyncByteStream):
                 return
             yield playing.sent(frame)
             playing.finish(frame)
+        playing.over()
 
     def close(self) -> None:
         self._playing.entry.client_left()
@@ -101,19 +131,26 @@ class _AsyncStream(httpx2.AsyncByteStream):
                 return
             yield playing.sent(frame)
             playing.finish(frame)
+        playing.over()
 
     async def aclose(self) -> None:
         self._playing.entry.client_left()
 
 
 class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Plays an engine's answers to a synchronous or an asynchronous ``httpx2`` client."""
+    """Plays an engine's answers to a synchronous or an asynchronous ``httpx2`` client, ``rtt`` seconds away and back."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, clock: Clock, rtt: float = 0.0) -> None:
+        if not rtt >= 0:
+            raise ValueError(f"a round trip takes 0 seconds or more, got rtt={rtt!r}")
         self._engine, self._ledger, self._clock = engine, ledger, clock
+        self._way = _Way(rtt)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        playing = self._begin(request, request.read())
+        body = request.read()
+        if away := self._way.there():
+            self._clock.sleep(away)
+        playing = self._begin(request, body)
         when, too_late = playing.deadline(playing.answer.headers_at)
         with playing.unless_interrupted():
             self._clock.sleep_until(when)
@@ -122,7 +159,10 @@ class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return playing.response(_Stream(playing))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        playing = self._begin(request, await request.aread())
+        body = await request.aread()
+        if away := self._way.there():
+            await self._clock.asleep(away)
+        playing = self._begin(request, body)
         when, too_late = playing.deadline(playing.answer.headers_at)
         with playing.unless_interrupted():
             await self._clock.asleep_until(when)
@@ -136,4 +176,4 @@ class Transport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         arrived = self._clock.now()
         answer = self._engine.respond(asked, arrived, self._ledger.busy)
         entry = self._ledger.open(request.url.path, answer, arrived)
-        return _Playing(request, answer, entry, self._clock)
+        return _Playing(request, answer, entry, self._clock, self._way)

@@ -12,6 +12,7 @@ from course_utils.lanes import race
 from course_utils.leakage import plot_leaks
 from course_utils.plots import Figure
 from course_utils.proxy import Proxy
+from course_utils.seats import crowd
 
 
 class _Drawn(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -169,3 +170,32 @@ class ProxyWidget(_Drawn):
 
     def __repr__(self) -> str:
         return f"ProxyWidget({self.proxy})\n{self.figure.reading}"
+
+
+class CrowdWidget(_Drawn):
+    """A slider for the number of users, and their waits at one server. Its twin in code: ``crowd(12).plot()``.
+
+    ``widget.users.value = 20`` does what dragging the slider does.
+    """
+
+    def __init__(self, users: int = 1) -> None:
+        self.users = ipywidgets.IntSlider(
+            users,
+            min=1,
+            max=32,
+            description="users at once",
+            style={"description_width": "120px"},
+            layout=ipywidgets.Layout(width="560px"),
+            continuous_update=False,
+        )
+        self.view = ipywidgets.HTML()
+        super().__init__([self.users, self.view])
+        self.users.observe(self._redraw, "value")
+        self._redraw()
+
+    def _redraw(self, change: Any = None) -> None:
+        self.figure: Figure = crowd(self.users.value).plot()
+        self.view.value = f"{self.figure.svg}<p>{escape(self.figure.reading)}</p>"
+
+    def __repr__(self) -> str:
+        return f"CrowdWidget(users={self.users.value})\n{self.figure.reading}"

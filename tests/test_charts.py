@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from course_utils.charts import COLOURS, plot_bars, plot_curves
+from course_utils.charts import COLOURS, plot_bars, plot_curves, plot_dots
 
 SVG = "{http://www.w3.org/2000/svg}"
 SHARES = {" the": 0.5, " be": 0.25, "<b>&": 0.0}
@@ -82,3 +82,22 @@ def test_everything_lies_inside_the_picture(figure):
         reach = 7.2 * len(node.text) * {"middle": 0.5, "end": 0.0}.get(node.get("text-anchor"), 1.0)
         assert float(node.get("x")) + reach <= width
         assert 0 < float(node.get("y")) <= height
+
+
+def test_dots_stand_on_the_same_axes_and_are_read_out():
+    groups = {"calm": [(0, 0.05), (1, 0.05)], "rough": [(0, 0.05), (1, 1.0), (2, 0.5)]}
+    figure = plot_dots(groups, title="Two", x="sent", y="waited")
+    paths = [path.get("d") for path in nodes(figure, "path") if "h0" in path.get("d")]
+    spots = [[tuple(map(float, spot[:-2].split(" "))) for spot in path.split("M")[1:]] for path in paths]
+    assert [len(group) for group in spots] == [2, 3]
+    assert spots[0][1][0] == spots[1][1][0]
+    (_, floor), (_, high), (_, half) = spots[1]
+    assert (floor - high) / (floor - half) == pytest.approx(0.95 / 0.45, rel=0.01)
+    assert figure.reading.splitlines()[1:] == [
+        "calm: 2 dots, 0 of them higher than 0.1.", "rough: 3 dots, 2 of them higher than 0.1."
+    ]  # fmt: skip
+
+
+def test_no_dots_are_refused():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        plot_dots({"calm": []}, title="", x="", y="")

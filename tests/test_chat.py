@@ -245,6 +245,48 @@ def test_thoughts_delay_the_first_visible_token_and_are_paid():
     assert (server.ledger[0].tokens_generated, server.ledger[0].tokens_sent) == (25, 5)
 
 
+def test_thoughts_aloud_are_streamed_before_the_answer_and_belong_to_no_text():
+    server = mock()
+    with server.client(_strict_response_validation=True) as client:
+        question = {"messages": [{"role": "user", "content": "Count"}]} | STREAMED
+        model = "mock-1;reasoning=3;aloud"
+        timeline = record(client.chat.completions.create, model=model, clock=server.clock, **question)
+    assert [(chunk.at, chunk.hidden) for chunk in timeline.chunks if chunk.hidden] == [
+        (0.5, "Let"), (0.75, " me"), (1.0, " think")
+    ]  # fmt: skip
+    assert next(chunk.at for chunk in timeline.chunks if chunk.text) == 1.25
+    assert (timeline.finish_reason, timeline.tokens) == ("stop", 3 + 5)
+    assert (server.ledger[0].tokens_generated, server.ledger[0].tokens_sent) == (8, 8)
+
+
+def test_a_whole_answer_has_thoughts_aloud_beside_its_text():
+    message = ask(mock(), model="mock-1;reasoning=3;aloud").choices[0].message
+    assert message.reasoning_content == "Let me think"
+    assert not message.content.startswith("Let")
+
+
+@pytest.mark.parametrize("place, hidden, said", [(2, 2, 0), (4, 4, 0), (6, 4, 2)])
+def test_an_error_counts_thoughts_aloud_among_the_tokens(place, hidden, said):
+    server = mock()
+    question = {
+        "messages": [{"role": "user", "content": "Count"}],
+        "model": f"mock-1;reasoning=4;aloud;error-at={place}",
+    }
+    with server.client() as client, pytest.raises(openai.APIError) as broken:
+        record(client.chat.completions.create, clock=server.clock, stream=True, **question)
+    chunks = broken.value.timeline.chunks
+    assert (sum(bool(chunk.hidden) for chunk in chunks), sum(bool(chunk.text) for chunk in chunks)) == (hidden, said)
+    assert server.ledger[0].tokens_generated == server.ledger[0].tokens_sent == place
+
+
+def test_thoughts_aloud_go_with_several_answers_and_packed_text():
+    chunks = ask(mock(), model="mock-1;reasoning=2;aloud;pack=2", n=2, **STREAMED)
+    for index in (0, 1):
+        deltas = [c.delta for chunk in chunks for c in chunk.choices if c.index == index]
+        assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == "Let me"
+        assert len([delta for delta in deltas if delta.content]) == 3
+
+
 @MODES
 def test_thoughts_beyond_the_limit_leave_an_empty_answer(mode):
     answer = ask(mock(), model="mock-1;reasoning=20", max_completion_tokens=8, **mode)

@@ -29,6 +29,8 @@ QUICK = {
     "slow": "slow=0.01",
     "idle": "stall=7:0.05;idle=0.02",
     "heartbeat": "stall=7:0.02;heartbeat=0.005",
+    "aloud": "reasoning=5;aloud",
+    "freeze": "freeze=0.02:0.01",
 }
 """Options whose own example takes too long in real time, or has nothing to do in an answer as short as this."""
 CASES = dict(zip(scenario.OPTIONS, scenario.examples(), strict=True)) | QUICK
@@ -50,7 +52,7 @@ PROMISED = {
 HARMLESS = {
     "ttft", "itl", "tps", "headers", "pause", "prefill", "cache", "jitter", "burst", "slots", "batch", "hold", "page",
     "gzip", "stall", "slow", "bundle", "split", "split-utf8", "crlf", "cr", "heartbeat", "type", "reasoning",
-    "refusal", "goes-on",
+    "refusal", "goes-on", "aloud", "freeze",
 }  # fmt: skip
 UNARY = {"error": "RateLimitError", "flaky": "InternalServerError", "error-at": "InternalServerError"}
 """A whole answer has no stream that could break on its way; only the service itself can fail."""

@@ -10,12 +10,13 @@ import anyio.to_thread
 import fastapi.sse
 import pytest
 
-from course_utils import eventsource, lanes, leakage, metrics, proxy
+from course_utils import eventsource, lanes, leakage, metrics, proxy, seats
 from course_utils.carriers import carry, overhear
 from course_utils.checks import exercises
 from course_utils.envelopes import unwrap
 from course_utils.lanes import race
 from course_utils.lm import weights
+from course_utils.metrics import BEYOND
 from course_utils.pace import Pace
 from course_utils.replies import SCRIPT, tokens
 
@@ -33,7 +34,7 @@ def stored(name: str, cell: str) -> str:
     """What a cell of a built lesson has printed."""
     notebook = json.loads((SOURCE.parent.parent / f"lessons/{name}.ipynb").read_text("utf-8"))
     found = next(each for each in notebook["cells"] if each["id"] == cell)
-    return "".join("".join(output["text"]) for output in found["outputs"])
+    return "".join("".join(output.get("text", "")) for output in found["outputs"])
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +207,93 @@ def test_the_proxy_of_lesson_3_has_as_many_positions_as_it_says(lesson_3):
     assert "four switches" in lesson_3[0]
     assert "sixteen positions" in lesson_3[0]
     assert len(dataclasses.fields(proxy.Proxy)) == 4
+
+
+@pytest.fixture(scope="module")
+def lesson_5() -> tuple[str, str]:
+    """Its prose, and its code."""
+    name = "05_first_token_latency.py"
+    return prose(name), (SOURCE / name).read_text("utf-8")
+
+
+def rows_of(cell: str) -> list[list[float]]:
+    """The numbers that a cell of lesson 5 has printed, line by line, without its head."""
+    lines = stored("05_first_token_latency", cell).splitlines()
+    return [[float(number) for number in re.findall(r"[\d.]+\d", line)] for line in lines if re.search(r"\d\.\d", line)]
+
+
+def test_the_thinker_of_lesson_5_keeps_the_pace_it_says(lesson_5):
+    text, code = lesson_5
+    thoughts = stated(r"streams (\d+) tokens of reasoning", text)
+    assert f"reasoning={thoughts};aloud" in code
+    first, step = stated(r"comes after ([\d.]+) seconds, each", text), stated(r"each further one ([\d.]+) later", text)
+    assert f"ttft={first}, itl={step})" in code
+    assert f"which is {step} seconds a token" in text
+
+
+def test_the_distance_and_the_prompt_of_lesson_5_are_those_it_says(lesson_5):
+    text, code = lesson_5
+    assert f"rtt={stated(r'users are ([0-9.]+) seconds away', text)}," in code
+    assert f'"word " * {stated(r"a prompt of ([0-9,]+) words", text).replace(",", "")}' in code
+    waits = re.findall(r"first text after ([\d.]+) s", stored("05_first_token_latency", "05-twins"))
+    assert "You can't tell" in text
+    assert float(waits[0]) == pytest.approx(float(waits[1]), abs=0.02)
+
+
+def test_the_house_of_lesson_5_has_the_seats_it_says(lesson_5):
+    text, code = lesson_5
+    house = seats.HOUSE
+    full = house.ttft + 4 * house.itl * (1 + house.batch * (house.slots - 1))
+    assert len(tokens(seats.REPLY)) == 5
+    assert ("has eight seats" in text, house.slots) == (True, 8)
+    assert float(stated(r"Alone you get the first token after ([\d.]+) seconds", text)) == house.ttft
+    assert float(stated(r"a full house takes ([\d.]+) seconds", text)) == pytest.approx(full, abs=0.05)
+    assert int(stated(r"first token with (\d+) users", text)) == [1, 4, 8, 12, 16, 24, 32][4]
+    assert "(1, 4, 8, 12, 16, 24, 32)" in code
+    flat = int(stated(r"from (\d+) requests on the pace no longer changes", text))
+    assert len({pace for users, (_, pace) in seats.PUBLISHED.items() if users >= flat}) == 1
+
+
+def test_a_quarter_meets_the_freeze_of_lesson_5_and_the_closed_loop_counts_it_once_each(lesson_5):
+    text, code = lesson_5
+    assert "stands still for one second in every four" in text
+    assert "freeze=4:1" in code
+    assert f"rate={stated(r'sends ([0-9]+) requests a second', text)}," in code
+    closed, opened = re.findall(r"(\d+) dots, (\d+) of them", stored("05_first_token_latency", "05-slow-ones"))
+    assert int(closed[1]) == 12 / 4
+    assert int(opened[1]) / int(opened[0]) == pytest.approx(0.25, abs=0.02)
+    assert stored("05_first_token_latency", "05-closed").split()[-2] == stated(r"answers in ([\d.]+) seconds", text)
+
+
+def test_small_tests_waver_and_are_too_kind_as_lesson_5_says(lesson_5):
+    text = lesson_5[0]
+    small = rows_of("05-twenty")
+    assert "this or twice that" in text
+    assert max(p99 for _, _, p99, _ in small) > 2 * min(p99 for _, _, p99, _ in small)
+    assert "it *is* the maximum" in text
+    assert all(p99 == most and mean > p50 for mean, p50, p99, most in small)
+    line = stated(r"(?m)^ttft(.*)$", stored("05_first_token_latency", "05-enough"))
+    many = [float(number) for number in re.findall(r"[\d.]+", line)]
+    assert "too kind" in text
+    assert many[0] > max(p50 for _, p50, _, _ in small)
+    assert many[3] > max(p99 for _, _, p99, _ in small)
+    assert ("only if five values lie beyond it" in text, BEYOND) == (True, 5)
+
+
+def test_the_timestamp_of_lesson_5_empties_the_cache(lesson_5):
+    rules = int(stated(r"The rules have some ([\d,]+) tokens", lesson_5[0]).replace(",", ""))
+    assert len(tokens("Be kind, be brief, and never promise a delivery date. " * 120)) == pytest.approx(rules, rel=0.05)
+    cached = [int(number) for number in re.findall(r"cached +(\d+)", stored("05_first_token_latency", "05-timestamp"))]
+    assert cached[:4] == [0, 0, 0, 0]
+    assert cached[4] == cached[5] > 1500
+
+
+def test_thoughts_cost_what_lesson_5_says():
+    plain, hidden, aloud, _ = rows_of("05-hidden")
+    assert hidden[1] == aloud[1] == plain[1] + 50 * 0.1
+    assert aloud[0] == plain[0] < hidden[0]
+
+
+def test_half_a_prompt_saves_of_the_whole_answer_of_lesson_5_what_the_guide_says():
+    first, whole = (int(number) for number in re.findall(r"(\d+)%", stored("05_first_token_latency", "05-half")))
+    assert 1 <= whole <= 5 < 3 * 5 < first

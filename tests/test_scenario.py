@@ -269,3 +269,36 @@ def test_a_flaky_model_counts_by_its_whole_name():
             with pytest.raises(openai.InternalServerError):
                 client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hi"}])
             assert client.chat.completions.create(model=model, messages=[{"role": "user", "content": "Hi"}]).choices
+
+
+@pytest.mark.parametrize(
+    "now, work, waited",
+    [
+        (0, 1, 1),  # done before the first freeze
+        (0, 3, 3),  # done just when it begins
+        (0, 3.5, 4.5),
+        (2.5, 1, 2),
+        (3.5, 0.25, 0.75),  # comes during the freeze
+        (0, 10, 13),  # three of them
+        (7.5, 0, 0.5),
+    ],
+)
+def test_a_server_stands_still_at_the_end_of_every_four_seconds(now, work, waited):
+    assert scenario.thawed(now, work, every=4, seconds=1) == waited
+
+
+def test_a_freeze_holds_back_headers_and_tokens_and_is_in_the_ledger():
+    server = MockServer("one two", pace=PACE, clock=VirtualClock(), options=["freeze=1:0.5"])
+    question = {"model": "mock-1", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    server.clock.sleep(0.375)
+    with server.client() as client:
+        timeline = record(client.chat.completions.create, clock=server.clock, **question)
+    assert timeline.headers_at == 0.25 + 0.5
+    assert [chunk.at for chunk in timeline.chunks if chunk.text] == [0.5 + 0.5, 0.75 + 1.0]
+    assert list(server.ledger[0].token_times) == [0.375 + 1.0, 0.375 + 1.75]
+
+
+@pytest.mark.parametrize("option", ["freeze=4", "freeze=4:4", "freeze=1:2", "freeze=4:0"])
+def test_a_freeze_is_shorter_than_the_time_between_two(option):
+    with pytest.raises(ValueError, match="freeze"):
+        scenario.parse(f"mock-1;{option}", PACE)

@@ -85,3 +85,12 @@ def test_reasoning_that_is_streamed_beside_the_answer_is_kept_apart(name):
     timeline = ask_of(b"data: " + body + b"\n\ndata: [DONE]\n\n")
     assert [(chunk.text, chunk.hidden) for chunk in timeline.chunks] == [("", "Hm")]
     assert timeline.tokens == 1
+
+
+def test_the_usage_says_what_was_cached_and_belongs_to_no_answer():
+    usage = b'{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10%s}'
+    for details, cached in ((b',"prompt_tokens_details":{"cached_tokens":8}', 8), (b"", None)):
+        last = b'data: {"choices":[],"usage":' + usage % details + b"}\n\n"
+        timeline = ask_of(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n' + last + b"data: [DONE]\n\n")
+        assert timeline.cached_tokens == cached
+        assert [chunk.choices for chunk in timeline.chunks] == [True, False]

@@ -7,8 +7,10 @@ import pytest
 
 from course_utils.clock import RealClock, VirtualClock, run
 from course_utils.frames import hold_all
+from course_utils.metrics import ttfv
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
+from course_utils.timeline import arecord, record
 
 PACE = Pace(headers=0.25, ttft=0.5, itl=0.25)
 USAGE = {"stream_options": {"include_usage": True}}
@@ -181,3 +183,47 @@ def test_raw_bytes_are_server_sent_events():
         raw = b"".join(response.iter_bytes())
     assert raw.endswith(b"data: [DONE]\n\n")
     assert raw.count(b"data: ") == 6
+
+
+def text_at(client, server: MockServer, **options) -> float:
+    return ttfv(record(client.chat.completions.create, clock=server.clock, **question(server, **options)))
+
+
+def test_a_new_connection_takes_two_round_trips_more_and_a_kept_one_none():
+    server = mock()
+    with server.client(rtt=0.125) as client:
+        whole = [text_at(client, server) for _ in range(2)]
+    assert whole == [1.0 + 3 * 0.125, 1.0 + 0.125]
+    assert [entry.arrived for entry in server.ledger] == [2.5 * 0.125, whole[0] + 0.5 * 0.125]
+
+
+def test_requests_at_the_same_time_need_a_connection_each():
+    server = mock()
+
+    async def main():
+        async with server.async_client(rtt=0.125) as client:
+            both = [arecord(client.chat.completions.create, clock=server.clock, **question(server)) for _ in range(2)]
+            return [ttfv(answer) for answer in await asyncio.gather(*both)]
+
+    assert run(main(), server.clock) == [1.0 + 3 * 0.125] * 2
+
+
+def test_a_stream_that_was_left_takes_its_connection_along():
+    server = mock()
+    with server.client(rtt=0.125) as client:
+        with client.chat.completions.create(**question(server, stream=True)) as stream:
+            next(stream)
+        assert text_at(client, server) == 1.0 + 3 * 0.125
+
+
+def test_the_ledger_keeps_the_servers_time_however_far_the_client_is():
+    server = mock()
+    with server.client(rtt=0.5) as client:
+        text_at(client, server, stream=True)
+    entry = server.ledger[0]
+    assert entry.written[0] == entry.arrived + PACE.headers
+
+
+def test_a_network_faster_than_light_is_refused():
+    with pytest.raises(ValueError, match="round trip"):
+        mock().client(rtt=-1)

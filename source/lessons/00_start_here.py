@@ -69,7 +69,7 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 # | 2 | [Token-by-token generation](02_token_by_token_generation.ipynb) | What happens inside, and what is in a chunk? |
 # | 3 | [Transport mechanisms](03_transport_mechanisms.ipynb) | How do the pieces travel: SSE, WebSocket and others? |
 # | 4 | [Streaming trade-offs](04_streaming_tradeoffs.ipynb) | What can go wrong, and what does it cost? |
-# | 5 | First-token latency | How long until something appears, and why? |
+# | 5 | [First-token latency](05_first_token_latency.ipynb) | How long until something appears, and why? |
 # | 6 | Full-response latency | How long until all of it is there? |
 # | 7 | Use cases by mode | Which mode for which application? |
 #
