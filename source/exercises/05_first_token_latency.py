@@ -1,0 +1,73 @@
+# %% [markdown]
+# # Exercises 5: first-token latency
+#
+# 5.1 and 5.2 are the core (10 and 15 minutes), 5.3 and 5.4 go further (20 and 15 minutes). Write your code where it says so
+# and run the check below it. `hint("5.1")` helps in three steps, `reset("5.1")` starts over, `progress()` shows where you
+# stand. The checks have clocks and servers of their own, on which waiting is arithmetic.
+
+# %% id="setup"
+from course_utils import check, hint, progress, reset, solution
+
+# %% [markdown]
+# ## 5.1 Five clocks on one stream (10 minutes, core)
+#
+# `send()` sends a request and returns when the headers of the answer are there. What it returns gives the lines of the body, each
+# when it comes (this one has been shortened):
+#
+# ```
+# : ping
+# data: {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}
+# data: {"choices": [{"delta": {"content": null, "reasoning_content": "Six times"}, "finish_reason": null}]}
+# data: {"choices": [{"delta": {"content": "\n\n"}, "finish_reason": null}]}
+# data: {"choices": [{"delta": {"content": "Forty-two"}, "finish_reason": null}]}
+# data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+# data: {"choices": [], "usage": {"completion_tokens": 5}}
+# data: [DONE]
+# ```
+#
+# Return a dict of five clocks, in seconds from just before the request is sent, by `clock()`:
+#
+# - `"t_headers"`: when the headers are there.
+# - `"ttfc"`: the first chunk of any kind. A line that begins with `data: {` is a chunk. Comments, empty lines and `[DONE]` are none.
+# - `"ttft"`: the first token, which is text in `content` or in `reasoning_content`, the thoughts that are not part of the answer.
+# - `"ttfv"`: the first text of the answer that a reader can see. Blanks and line ends alone are tokens, but nothing to see.
+# - `"e2e"`: the last token.
+#
+# A clock that never stops has the value `None`. `parse(line)` reads the JSON of a chunk and takes its time. That is your
+# program's time, not the service's, so no clock may count the chunk's own parsing. A delta may lack a key, or have `None` for a value.
+
+# %% exercise="5.1"
+def clocks(send, clock, parse):
+    """Return {"t_headers": ..., "ttfc": ..., "ttft": ..., "ttfv": ..., "e2e": ...}.
+
+    If the headers come after 0.1 s and the lines above after 0.2, 0.3, 0.9, 2.0, 2.5, 2.6, 2.7 and 2.7 s, the answer is
+    {"t_headers": 0.1, "ttfc": 0.3, "ttft": 0.9, "ttfv": 2.5, "e2e": 2.5}.
+    """
+    # solution
+    sent = clock()
+    lines = send()
+    times = {"t_headers": clock() - sent, "ttfc": None, "ttft": None, "ttfv": None, "e2e": None}
+    for line in lines:
+        at = clock() - sent
+        if not line.startswith("data: {"):
+            continue
+        if times["ttfc"] is None:
+            times["ttfc"] = at
+        for choice in parse(line)["choices"]:
+            text, thought = choice["delta"].get("content") or "", choice["delta"].get("reasoning_content") or ""
+            if times["ttft"] is None and text + thought:
+                times["ttft"] = at
+            if times["ttfv"] is None and text.strip():
+                times["ttfv"] = at
+            if text + thought:
+                times["e2e"] = at
+    return times
+
+# %% check="5.1"
+check("5.1", clocks)
+
+# %% [markdown]
+# ## Where you stand
+
+# %% id="progress"
+progress(5)
