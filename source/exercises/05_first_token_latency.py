@@ -67,6 +67,43 @@ def clocks(send, clock, parse):
 check("5.1", clocks)
 
 # %% [markdown]
+# ## 5.2 A report you can stand by (15 minutes, core)
+#
+# A load test gives a list of samples, in the order in which they were due. Each is a dict of `"due"`, the second of the test at
+# which the request was due; `"ttft"`, its time to first token in seconds, or `None` if it failed; and `"cold"`, `True` if it had to
+# open a new connection. Return a dict:
+#
+# - `"n"`: how many warm requests (those that are not cold) were sent, and `"failed"`: how many of these failed.
+# - `"cold"`: a list of the times of the cold requests, in their order, `None` where one failed. They count nowhere else.
+# - `"p50"`, `"p95"` and `"p99"` of the warm requests, failures included. pK is the smallest time that at least K of 100 requests did
+#   not exceed. A failed request is slower than all that were answered.
+#
+# A percentile is `None` if fewer than five requests lie beyond it, that is, if `n * (100 - K) / 100` is below 5; and if it is the
+# time of a request that failed, for there is none. `samples` stays as it is, and may be empty.
+
+# %% exercise="5.2"
+import math
+
+def report(samples):
+    """Return {"n": ..., "failed": ..., "cold": [...], "p50": ..., "p95": ..., "p99": ...}.
+
+    For warm requests of 0.1, 0.2, ... 1.0 s, one more that failed, and a cold one of 3.5 s the answer is
+    {"n": 11, "failed": 1, "cold": [3.5], "p50": 0.6, "p95": None, "p99": None}.
+    """
+    # solution
+    warm = sorted(math.inf if sample["ttft"] is None else sample["ttft"] for sample in samples if not sample["cold"])
+    n, failed = len(warm), warm.count(math.inf)
+    found = {"n": n, "failed": failed, "cold": [sample["ttft"] for sample in samples if sample["cold"]]}
+    for rank in (50, 95, 99):
+        place = math.ceil(n * rank / 100)
+        told = n * (100 - rank) / 100 >= 5 and place <= n - failed
+        found[f"p{rank}"] = warm[place - 1] if told else None
+    return found
+
+# %% check="5.2"
+check("5.2", report)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
