@@ -275,8 +275,9 @@ def test_neither_reasons_nor_last_hints_are_in_it_nor_the_names_of_mistakes_in_i
         assert not [reason for reason in known.survivors.values() if packed(reason) in checks]
 
 
-def test_the_search_would_find_an_answer_that_was_left_in():
-    source = (ROOT / "course_utils" / "checks" / "ex_2_4.py").read_text("utf-8")
+@pytest.mark.parametrize("module", ["ex_2_4", "ex_3_2", "ex_4_2"])  # functions, asynchronous functions, classes
+def test_the_search_would_find_an_answer_that_was_left_in(module):
+    source = (ROOT / "course_utils" / "checks" / f"{module}.py").read_text("utf-8")
     forbidden = {body for text in of_the_bank() for body in functions_in(text)}
     assert len([body for body in functions_in(source) if body in forbidden and len(body) >= 100]) > 10
 
