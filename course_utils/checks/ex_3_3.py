@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -235,7 +236,7 @@ def _drawn(draw: Random) -> list[Broken]:
 
 
 def _judge(answer: Subject, plan: list[Broken], tries: int = 3, count: int = 10, **more: Any) -> None:
-    right = _Right(**_expected(plan, tries, count, **more))
+    right = _Right(**_expected(tuple(plan), tries, count, **more))
     play = _Play(Network(plan=list(plan), count=count, **more), tries).run(answer)
     trouble = _trouble(play, right)
     if trouble:
@@ -243,7 +244,8 @@ def _judge(answer: Subject, plan: list[Broken], tries: int = 3, count: int = 10,
 
 
 @expectation
-def _expected(plan: list[Broken], tries: int, count: int, **more: Any) -> dict[str, Any]:
+@functools.lru_cache(maxsize=256)
+def _expected(plan: tuple[Broken, ...], tries: int, count: int, **more: Any) -> dict[str, Any]:
     """What comes of a network if everything is done right."""
     network = Network(count, list(plan), **more)
     return _Play(network, tries).run(Subject(_reference)).end
