@@ -24,7 +24,7 @@ def main(folder):
     for assignment in sorted(path.name for path in (folder / "source").iterdir()):
         done(api.generate_assignment(assignment))
         shutil.copytree(folder / "release" / assignment, folder / "submitted" / "starts" / assignment)
-        for student in sorted(path.name for path in (folder / "submitted").iterdir()):
+        for student in sorted(path.parent.name for path in folder.glob(f"submitted/*/{assignment}")):
             done(api.autograde(assignment, student))
             scores.setdefault(student, {}).update(read(api, assignment, student))
     print(json.dumps(scores))
