@@ -191,6 +191,7 @@ def _counts(case: _Case, got: dict[str, Any]) -> str:
 def _rank(case: _Case, rank: int, got: Any) -> str:
     """The mistake behind a percentile, or nothing if it is right."""
     count, right = len(case.warm), case.percentile(rank)
+    known = [] if right is None else _mistakes(case, rank)  # of each answer, so that a class edition has them all
     if got == right and type(got) is not bool:
         return ""
     if not _enough(count, rank):
@@ -201,7 +202,7 @@ def _rank(case: _Case, rank: int, got: Any) -> str:
         return f"{count} requests are enough for a p{rank}, and you printed none: five of them lie beyond it."
     if type(got) not in (int, float) or not math.isfinite(got):
         return f"Your p{rank} is no number of seconds."
-    if why := next((why for value, why in _mistakes(case, rank) if value is not None and abs(got - value) < 1e-9), ""):
+    if why := next((why for value, why in known if value is not None and abs(got - value) < 1e-9), ""):
         return why
     if got not in case.answered:
         return f"No request took {got:g} s, your p{rank}. Between two of them nothing occurred: take one that did."
@@ -218,32 +219,41 @@ def _too_few(case: _Case, rank: int, got: Any) -> str:
 
 def _mistakes(case: _Case, rank: int) -> list[tuple[float | None, str]]:
     """The values of known mistakes, and what is said to each."""
+    said = (
+        f"The cold request stands in your p{rank}. Report it apart.",
+        f"Your p{rank} leaves the failures out. Each of them is slower than any answer.",
+        f"Your p{rank} takes a failure for a fast answer.",
+        f"Your p{rank} is the mean, a time that perhaps nobody waited.",
+        f"Your p{rank} is one of averages by the minute: they have the slow requests smoothed away.",
+        f"Your p{rank} is what came in that place of time. Sort by how long it took.",
+        f"Your p{rank} is the worst of all. {rank} of 100 are not slower than the p{rank}.",
+        f"Your p{rank} is counted from the slow end: the fast ones come first.",
+        f"Your p{rank} is one place too far: a list begins with place 0.",
+        f"Fewer than {rank} of 100 are as fast as your p{rank}. Where no place fits, the next one counts.",
+        "Your unit is milliseconds; the times here are seconds.",
+        "Your times are rounded. Return them as they are; rounding is for printing.",
+    )
+    return list(zip(_mistaken(case, rank), said, strict=True))
+
+
+@expectation
+def _mistaken(case: _Case, rank: int) -> list[float | None]:
     times, right = case.answered, case.percentile(rank) or 0.0
     cold = tuple(time for _, time in case.cold)
-    ordered = sorted(time for time in times if time is not None)
-    place = rank * len(case.warm) // 100
+    ordered, place = sorted(times), rank * len(case.warm) // 100
     return [
-        (_nearest(case.warm + cold, rank), f"The cold request stands in your p{rank}. Report it apart."),
-        (_nearest(times, rank), f"Your p{rank} leaves the failures out. Each of them is slower than any answer."),
-        (_nearest((0.0,) * case.failed + times, rank), f"Your p{rank} takes a failure for a fast answer."),
-        (statistics.fmean(ordered), f"Your p{rank} is the mean, a time that perhaps nobody waited."),
-        (
-            _of_minutes(case, rank),
-            f"Your p{rank} is one of averages by the minute: they have the slow requests smoothed away.",
-        ),
-        (_unsorted(case, rank), f"Your p{rank} is what came in that place of time. Sort by how long it took."),
-        (ordered[-1], f"Your p{rank} is the worst of all. {rank} of 100 are not slower than the p{rank}."),
-        (
-            ordered[max(0, len(ordered) - place)],
-            f"Your p{rank} is counted from the slow end: the fast ones come first.",
-        ),
-        (ordered[min(place, len(ordered) - 1)], f"Your p{rank} is one place too far: a list begins with place 0."),
-        (
-            ordered[place - 1],
-            f"Fewer than {rank} of 100 are as fast as your p{rank}. Where no place fits, the next one counts.",
-        ),
-        (right * 1000, "Your unit is milliseconds; the times here are seconds."),
-        (round(right, 2), "Your times are rounded. Return them as they are; rounding is for printing."),
+        _nearest(case.warm + cold, rank),
+        _nearest(times, rank),
+        _nearest((0.0,) * case.failed + times, rank),
+        statistics.fmean(ordered),
+        _of_minutes(case, rank),
+        _unsorted(case, rank),
+        ordered[-1],
+        ordered[max(0, len(ordered) - place)],
+        ordered[min(place, len(ordered) - 1)],
+        ordered[place - 1],
+        right * 1000,
+        round(right, 2),
     ]
 
 
@@ -350,7 +360,7 @@ def _between(times: list[float], rank: int) -> float:
     return low + (high - low) * (at % 1) if low != high else low
 
 
-_wrong("leaves the failures out", "3 of 50 failed and your table looks better for it", warm=lambda samples: [
+_wrong("forgets the failures", "3 of 50 failed and your table looks better for it", warm=lambda samples: [
     one for one in samples if not one["cold"] and one["ttft"] is not None])  # fmt: skip
 _wrong(
     "does not count the failures in n", "failed and your table looks", count=lambda times, failed: len(times) - failed
@@ -367,7 +377,7 @@ _wrong("takes the mean", "is the mean", place=_mean)
 _wrong("does not sort", "Sort by how long it took", order=list)
 _wrong("sorts the slow ones first", "the fast ones come first", order=lambda times: sorted(times, reverse=True))
 _wrong("takes the slowest", "is the worst of all", place=lambda times, rank: max(times))
-_wrong("is one place too far", "a list begins with place 0", place=lambda times, rank: (
+_wrong("takes the next place", "a list begins with place 0", place=lambda times, rank: (
     times[min(int(len(times) * rank / 100), len(times) - 1)]))  # fmt: skip
 _wrong(
     "rounds the place down", "the next one counts", place=lambda times, rank: times[int(len(times) * rank / 100) - 1]
