@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -75,10 +76,19 @@ def _no_done(frames: Frames) -> list[Frame]:
     return [frame for frame in frames if b"[DONE]" not in frame.data]
 
 
+def _no_json(frames: Frames) -> list[Frame]:
+    """Something between the service and the client has put a page of its own into the stream."""
+    return [*frames[:5], replace(frames[5], data=b"data: <html>Sorry</html>\n\n"), *frames[6:]]
+
+
+PAGE = Fault("page", _no_json)
+
+
 def check(answer: Subject, draw: Random) -> None:
     _well(answer)
     _badly(answer)
     _stop(answer)
+    _others(answer)
     for _ in range(8):
         _judge(answer, _drawn(draw))
 
@@ -99,6 +109,8 @@ def _well(answer: Subject) -> None:
     _judge(answer, _Case("a text with the finish reason content_filter", "filtered", "filter=6", 6))
     city = {"type": "object", "properties": {}}
     tools = [{"type": "function", "function": {"name": "clock", "parameters": city}}]
+    spaces = "a text that begins with spaces and ends with a line break"
+    _judge(answer, _Case(spaces, "complete", reply=f"  {REPLY}\n"))
     call = _Case(
         "a tool call without any text, with the finish reason tool_calls", "complete", said=0, asked={"tools": tools}
     )
@@ -136,6 +148,22 @@ def _stop(answer: Subject) -> None:
         "narrower nets let it through; a bare `except:` does not."
     )
     raise NotYet(why, given=given, got=got, expected=Words("the KeyboardInterrupt, untouched"))
+
+
+def _others(answer: Subject) -> None:
+    """An error that is none of the stream's two."""
+    case = _Case("a stream with a page of HTML in it, of which the client makes a JSONDecodeError", "", faults=(PAGE,))
+    try:
+        got = answer.call(case.stream(VirtualClock()))
+    except Raised as raised:
+        if isinstance(raised.error, json.JSONDecodeError):
+            return
+        got = Words(raised)
+    why = (
+        "This error was none of the two that a stream raises, and you caught it: `except Exception` also hides slips of your "
+        "own. Name the two, and let all others through."
+    )
+    raise NotYet(why, given=case.what, got=got, expected=Words("the JSONDecodeError, untouched"))
 
 
 def _drawn(draw: Random) -> _Case:
@@ -199,6 +227,8 @@ def _text(got: str, right: str) -> str:
         return (
             f"{len(right)} characters came before the end, and you returned none. What a user has read is not undone."
         )
+    if right.strip() == got.strip():
+        return "White space is text, too, at the beginning and at the end."
     if right.endswith(got):
         return "Only the last piece of the text is there. A delta is what is new: put all of them together."
     return f"{len(right)} characters came, you returned {len(got)}. Put the pieces together as they are."
@@ -320,10 +350,14 @@ def _collected(stream: Iterator[Any], part: str = "") -> Any:
             text = ""
     except openai.APIError:
         status = "failed"
+    except Exception:
+        if part != "others":
+            raise
+        status = "failed"
     except BaseException:
         if part != "base":
             raise
-    return text, status, usage
+    return text.strip() if part == "strips" else text, status, usage
 
 
 def _wrong(name: str, part: str, says: str) -> None:
@@ -335,6 +369,8 @@ _wrong("takes length for complete", "length", "cut off at a limit")
 _wrong("takes content_filter for complete", "content_filter", "so a part is missing")
 _wrong("catches every exception and passes", "all", "no broken connection and no good end")
 _wrong("catches the stop button too", "base", "The stop button does nothing")
+_wrong("catches the errors that are not the stream's", "others", "none of the two")
+_wrong("strips the text", "strips", "White space is text")
 _wrong("calls a broken connection a failure", "api", "ask for first")
 _wrong("loses the text with the error", "drops text", "What a user has read is not undone")
 _wrong("undoes the finish reason when the connection breaks", "reset", "only the usage is lost")
