@@ -102,9 +102,13 @@ class _Play:
         options = plans.get(asked[-1], "") if asked else ""
         if any(plans.get(one, "").startswith(("filter", "refusal")) for one in asked[:-1]):
             options = "refusal"
+        name, _, number = options.partition("=")
+        limit = {"max_completion_tokens": int(number)} if name == "length" else {}
+        model = self.mock.model if limit else f"{self.mock.model};{options}"
         create: Any = self.client.chat.completions.create
-        usage = {"include_usage": True}
-        return await create(model=f"{self.mock.model};{options}", messages=messages, stream=True, stream_options=usage)
+        return await create(
+            model=model, messages=messages, stream=True, stream_options={"include_usage": True}, **limit
+        )
 
     async def _talk(self) -> None:
         if self.at_once:
@@ -218,6 +222,7 @@ def _interrupted(answer: Subject) -> None:
         ("cut=4", "breaks off after 4 tokens", True),
         ("error-at=4", "fails after 4 tokens, by an error event", True),
         ("end=4", "just ends after 4 tokens", False),
+        ("length=4", "ends after 4 tokens, with the finish reason length", False),
     ):
         _one(answer, _Turn("Why?", options=options, seen=4, kept="marked", error=error, what=what), lost)
     stop = (
@@ -349,7 +354,7 @@ def _drawn(answer: Subject, draw: Random) -> None:
 def _any(draw: Random, subject: str) -> _Turn:
     reply = " ".join(draw.choice(WORDS) for _ in range(draw.randint(5, 9))) + "."
     question, seen = f"What about {subject}?", draw.randint(1, 4)
-    kind = draw.choice(["well", "cut", "end", "filter", "error", "stop"])
+    kind = draw.choice(["well", "cut", "end", "length", "filter", "error", "stop"])
     if kind == "well":
         return _Turn(question, reply)
     if kind == "error":
@@ -428,7 +433,8 @@ def _conversation(part: str) -> type:
                 raise
             finally:
                 if said and (self.reason != "content_filter" or part == "keeps refused"):
-                    answer = said if self.reason == "stop" or part == "no mark" else said + MARK
+                    whole = ["stop", "length"] if part == "keeps truncated" else ["stop"]
+                    answer = said if self.reason in whole or part == "no mark" else said + MARK
                     if part == "extra":
                         self.messages += [question, {"role": "assistant", "content": answer, "status": "x"}]
                     else:
@@ -455,6 +461,7 @@ _wrong("lets a later chunk undo the finish reason", "last reason", "made you for
 _wrong("shows all of it at the end", "shows at the end", "Show each piece when it comes")
 _wrong("swallows the error", "swallows", "The error did not come out of ask()")
 _wrong("keeps half an answer as if it were whole", "no mark", "kept as if it were whole")
+_wrong("takes an answer that reached its limit for whole", "keeps truncated", "kept as if it were whole")
 _wrong("keeps nothing when the user stops it", "not on stop", "which is no Exception")
 _wrong("eats the cancellation", "eats the stop", "went on as if it had not been")
 _wrong("keeps the turn that was refused", "keeps refused", "every later question is refused")
