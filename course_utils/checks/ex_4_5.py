@@ -248,7 +248,7 @@ def _never_again(answer: Subject) -> None:
 
 
 def _waits(answer: Subject) -> None:
-    for seconds in (2, 7.5, 20):
+    for seconds in (2, 7.5, 20, 0.125):
         _judge(_Play(["error=429"], after=seconds).run(answer), "A 429 goes away by itself. Ask again, but wait.")
     for luck in (HALF, 0.5, ALL):
         play = _Play(["error=500"] * 8, attempts=9, luck=luck).run(answer)
@@ -273,7 +273,8 @@ def _wait_trouble(play: _Play, waits: list[Wait]) -> str:
         return ""
     low, high = waits[same.index(False)]
     if low == high:
-        return "The server has said how long to wait, in the header retry-after. Do as it says."
+        shorter = " It was less than your own wait this time." if play.sleeps[same.index(False)] > high else ""
+        return f"The server has said how long to wait, in the header retry-after. Do as it says.{shorter}"
     if play.sleeps[0] > 0 and len(play.sleeps) > 1 and len(set(play.sleeps)) == 1:
         return "You wait equally long each time. A server that is still in trouble needs more time: double the limit."
     if max(play.sleeps) > 8:
@@ -395,7 +396,8 @@ def _retried(part: str) -> Callable[..., Iterator[str]]:
             wait = limit * (1 + (random() if luck is None else luck)) / 2
             wait = random() * limit if part == "from zero" else wait
             if response is not None and part != "ignores":
-                wait = float(response.headers.get("retry-after", wait))
+                told = float(response.headers.get("retry-after", wait))
+                wait = max(wait, told) if part == "longer" else told
             if part == "real":
                 time.sleep(0)
             elif part != "at once":
@@ -421,6 +423,7 @@ _wrong("gives up without a word", "gives up silently", "as if the answer were em
 _wrong("never sleeps", "at once", "You asked again at once")
 _wrong("waits on a clock of its own", "real", "You asked again at once")
 _wrong("ignores retry-after", "ignores", "in the header retry-after")
+_wrong("takes the longer wait of the two", "longer", "less than your own wait")
 _wrong("waits equally long each time", "constant", "You wait equally long each time")
 _wrong("knows no upper limit", "no cap", "Without an upper limit")
 _wrong("waits without chance", "no jitter", "come back together")
