@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -213,7 +214,11 @@ def _count(number: int, noun: str) -> str:
 
 
 def _plan(plan: list[Broken]) -> str:
-    return "; ".join(f"{kind} after {size} bytes" if size else kind for kind, size in plan) or "no connection breaks"
+    told = [f"{kind} after {size} bytes" if size else kind for kind, size in plan]
+    runs = [(what, len(list(run))) for what, run in itertools.groupby(told)]
+    return "; ".join(f"{what} {times} times" if times > 2 else "; ".join([what] * times) for what, times in runs) or (
+        "no connection breaks"
+    )
 
 
 def check(answer: Subject, draw: Random) -> None:
@@ -336,15 +341,21 @@ def _connections(play: _Play, right: _Right) -> str:
     if len(mine) > len(its):
         needless = len(mine) - len(its)
         if not right.error:
-            return f"{needless} needless connections. The answer was whole with the event 'done'."
-        return f"{needless} connections too many: after `tries` useless ones in a row there is an error, and no further one."
+            return f"{_count(needless, 'needless connection')}. The answer was whole with the event 'done'."
+        return f"{_count(needless, 'connection')} too many: after `tries` useless ones in a row comes the error, and no further one."
     if len(mine) < len(its):
         return "You gave up too early. Count useless connections in a row: one that brings an event sets the count back to 0."
     if [id for _, id in mine] != [id for _, id in its]:
         return "You came back with another id than that of the last whole event."
-    if play.over > right.over + 1e-6 and not right.error:
-        return f"The answer was whole at {right.over:g} s, and you read on until {play.over:g} s. Return at the event 'done'."
-    return ""
+    return _too_long(play, right) if play.over > right.over + 1e-6 else ""
+
+
+def _too_long(play: _Play, right: _Right) -> str:
+    if right.error:
+        return "You waited before giving up. Behind the last connection there is nothing to wait for."
+    return (
+        f"The answer was whole at {right.over:g} s, and you read on until {play.over:g} s. Return at the event 'done'."
+    )
 
 
 def _why_wait(got: float, due: float) -> str:
@@ -444,6 +455,7 @@ def _client(
     eof_ends: bool = False,
     count: Callable[[int, bool], int] = lambda failed, useful: 0 if useful else failed + 1,
     last_word: Callable[[], None] | None = None,
+    patient: bool = False,
     caught: type[Exception] = ConnectionError,
 ) -> Any:
     """The reference, with one part exchanged."""
@@ -466,6 +478,8 @@ def _client(
                 pass
             seconds, failed = wait(decoder, seconds), count(failed, len(ids) > before)
             if failed >= tries:
+                if patient:
+                    sleep(seconds)
                 if last_word:
                     return last_word()
                 raise ConnectionError(f"{tries} connections in a row brought nothing")
@@ -521,6 +535,7 @@ _wrong("counts all useless connections", "You gave up too early", count=lambda f
 _wrong("counts every connection", "sets the count back", count=lambda failed, useful: failed + 1)
 _wrong("never gives up", "and no end", count=lambda failed, useful: 0)
 _wrong("gives up one too late", "too many", count=lambda failed, useful: 0 if useful else failed + 1 if failed else 0.5)
+_wrong("waits before it gives up", "nothing to wait for", patient=True)
 _wrong("gives up without a word", "without a word", last_word=lambda: None)
 _wrong("comes again whatever happens", "Catch ConnectionError only", caught=Exception)
 
