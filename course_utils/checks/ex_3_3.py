@@ -342,7 +342,7 @@ def _connections(play: _Play, right: _Right) -> str:
         needless = len(mine) - len(its)
         if not right.error:
             return f"{_count(needless, 'needless connection')}. The answer was whole with the event 'done'."
-        return f"{_count(needless, 'connection')} too many: after `tries` useless ones in a row comes the error, and no further one."
+        return f"{_count(needless, 'connection')} too many: after `tries` useless ones in a row comes the error, not one more."
     if len(mine) < len(its):
         return "You gave up too early. Count useless connections in a row: one that brings an event sets the count back to 0."
     if [id for _, id in mine] != [id for _, id in its]:
