@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import sys
 
 import pytest
@@ -287,6 +288,12 @@ def test_progress_may_be_that_of_one_lesson():
     assert "2.1" in shown
     assert "1.1" not in shown
     assert "has no exercises" in repr(progress(99))
+
+
+def test_progress_keeps_its_columns_beside_the_longest_title():
+    rows = repr(progress(4)).splitlines()[:-1]
+    parts = [re.search(r"(?<= )(core|further) ", row) for row in rows]
+    assert len({part and part.start() for part in parts}) == 1
 
 
 def test_progress_counts_points_and_a_pass_is_kept():

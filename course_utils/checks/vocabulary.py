@@ -110,8 +110,9 @@ def progress(lesson: int | None = None) -> Note:
     chosen = {id: known for id, known in EXERCISES.items() if lesson is None or id.startswith(f"{lesson}.")}
     if not chosen:
         return Note(f"Lesson {lesson!r} has no exercises.")
+    wide = max(15, *(len(known.title) for known in chosen.values())) + 1
     rows = [
-        _row(known, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0))
+        _row(known, wide, state["outcomes"].get(id, "not_attempted"), state["hints"].get(id, 0))
         for id, known in chosen.items()
     ]
     won = sum(known.points for id, known in chosen.items() if state["outcomes"].get(id) == "passed")
@@ -119,11 +120,13 @@ def progress(lesson: int | None = None) -> Note:
     return Note("\n".join([*rows, f"{won} of {total} points"]), aligned=True)
 
 
-def _row(known: Exercise, outcome: str, hints: int) -> str:
+def _row(known: Exercise, wide: int, outcome: str, hints: int) -> str:
     sign, words, _ = OUTCOMES.get(outcome, OUTCOMES["not_attempted"])
     part = "core" if known.core else "further"
     taken = f", {hints} hint{'s' if hints > 1 else ''}" if hints else ""
-    return f"{sign} {known.id} {known.title:<16}{part:<9}{known.minutes:>3} min  {known.points} points  {words}{taken}"
+    return (
+        f"{sign} {known.id} {known.title:<{wide}}{part:<9}{known.minutes:>3} min  {known.points} points  {words}{taken}"
+    )
 
 
 def reset(id: str) -> Note:
