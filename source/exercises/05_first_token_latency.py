@@ -104,6 +104,50 @@ def report(samples):
 check("5.2", report)
 
 # %% [markdown]
+# ## 5.3 An open loop (20 minutes, further)
+#
+# Write a load test that behaves like users who don't know of each other. `await call(number)` sends a request and waits for its
+# answer; it raises `ConnectionError` if the request fails. `clock()` gives the time in seconds. `await sleep(seconds)` sleeps, and
+# wakes a little late, as timers do; below 0 it returns at once.
+#
+# - Request `number`, from 0 to `n - 1`, is due `number / rate` seconds after the start. It leaves when it is due, or as soon as your
+#   sleep has ended, whatever became of the others. Lateness must not add up.
+# - Never are more than `most` requests under way. One that is due while there are as many is not sent at all, not even later.
+# - Return a list of `n` latencies when nothing is under way any more, that of request `number` in its place. A latency is the time from
+#   when the request was **due** to its answer. It is `None` for a request that failed or was not sent. None is sent twice.
+
+# %% exercise="5.3"
+import asyncio
+import contextlib
+
+async def open_loop(rate, n, call, clock, sleep, most):
+    """Return the latency of each of n requests, in seconds since it was due, or None.
+
+    At a rate of 2 requests are due at 0.0, 0.5 and 1.0 s. If the first is answered at 3.0 s, the second fails, and the third
+    leaves at 1.01 s and is answered at 1.2 s, the answer is [3.0, None, 0.2].
+    """
+    # solution
+    began, latencies, under_way = clock(), [None] * n, set()
+
+    async def one(number, due):
+        with contextlib.suppress(ConnectionError):
+            await call(number)
+            latencies[number] = clock() - due
+
+    for number in range(n):
+        due = began + number / rate
+        await sleep(due - clock())
+        if len(under_way) < most:
+            task = asyncio.create_task(one(number, due))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+    await asyncio.gather(*under_way)
+    return latencies
+
+# %% check="5.3"
+check("5.3", open_loop)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
