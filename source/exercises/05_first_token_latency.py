@@ -148,6 +148,39 @@ async def open_loop(rate, n, call, clock, sleep, most):
 check("5.3", open_loop)
 
 # %% [markdown]
+# ## 5.4 Feed the prefix cache (15 minutes, further)
+#
+# A server keeps what it has read. If a new prompt begins like an earlier one, of whatever user, it reads on from the first letter
+# that differs. For each request your application has the conversation so far and some facts; put them together so that as little
+# as possible is read twice. Return a list of messages, each a dict of `"role"` and `"content"`.
+#
+# - `messages` are those of the conversation, the new question last. Later ones come behind them. They keep their order and roles.
+# - `facts["rules"]` is a long text, the same for everybody. `facts["tools"]` is a list of texts, the same for everybody, but in
+#   any order: somebody keeps them in a set. `facts["user"]` is a line about the user, `facts["time"]` says what time it is.
+# - Each fact stands once, letter by letter, in a message of the role `system` or `developer`, which may stand anywhere, or behind
+#   the text of the last question. Several facts may share a message, and you may add words of your own.
+# - Behind the beginning that a request shares with an earlier one there may only be what no earlier request has had: the
+#   time, a new user's line, new messages. An old message is one that an earlier request of this conversation has had.
+
+# %% exercise="5.4"
+def arrange(messages, facts):
+    """Return the messages to be sent.
+
+    messages is [{"role": "user", "content": "Is it late?"}], facts is {"rules": "Be kind. ...", "tools": ["map: ...",
+    "clock: ..."], "user": "Ada is 36.", "time": "It is 10:30:07."}.
+    """
+    # solution
+    front = [facts["rules"], *sorted(facts["tools"]), facts["user"]]
+    return [
+        *({"role": "system", "content": text} for text in front),
+        *messages,
+        {"role": "system", "content": facts["time"]},
+    ]
+
+# %% check="5.4"
+check("5.4", arrange)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
