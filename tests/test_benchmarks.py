@@ -77,6 +77,8 @@ def test_the_solution_of_3_1_keeps_every_rule_and_a_file_of_ones_own_stands_besi
     mine.write_text(
         "def parse_sse(chunks):\n    for chunk in chunks:\n        yield 'message', chunk[6:-2].decode(), ''\n"
     )
+    lesson = (SCRIPT.parent.parent / "source/lessons/03_transport_mechanisms.py").read_text("utf-8")
+    assert "solution keeps all rules of the standard that `benchmarks/sse_parsers.py` tries" in lesson
     read = sse_parsers.ours(mine)
     assert all(sse_parsers.rows(read["solution of 3.1"]))
     kept = list(sse_parsers.rows(read["mine.py"]))

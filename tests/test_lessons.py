@@ -10,7 +10,7 @@ import anyio.to_thread
 import fastapi.sse
 import pytest
 
-from course_utils import eventsource, lanes, leakage, metrics, proxy, seats
+from course_utils import deployments, eventsource, lanes, leakage, metrics, proxy, seats
 from course_utils.carriers import carry, overhear
 from course_utils.checks import exercises
 from course_utils.envelopes import unwrap
@@ -19,6 +19,9 @@ from course_utils.lm import weights
 from course_utils.metrics import BEYOND
 from course_utils.pace import Pace
 from course_utils.replies import SCRIPT, tokens
+
+CORE = 45
+"""The minutes of a lesson's core, with its exercises."""
 
 SOURCE = Path(__file__).resolve().parent.parent / "source/lessons"
 
@@ -102,10 +105,32 @@ def test_lesson_2_counts_the_tokens_it_speaks_of(lesson_2):
     assert "pack=3" in code
 
 
-def test_the_core_exercises_of_lesson_2_take_the_minutes_it_says(lesson_2):
-    core = [one for one in exercises().values() if one.id.startswith("2.") and one.core]
-    assert sum(one.minutes for one in core) == int(stated(r"(\d+) minutes of core exercises", lesson_2[0]))
-    assert stated(r": (2\.\d and 2\.\d) are the core", lesson_2[0]) == " and ".join(one.id for one in core)
+@pytest.mark.parametrize(("number", "lesson"), [(2, "lesson_2"), (3, "lesson_3"), (4, "lesson_4")])
+def test_the_core_exercises_of_a_lesson_take_the_minutes_it_says(request, number, lesson):
+    text, _ = request.getfixturevalue(lesson)
+    core = [one for one in exercises().values() if one.id.startswith(f"{number}.") and one.core]
+    exercised = sum(one.minutes for one in core)
+    assert int(stated(r"(\d+) minutes of core exercises", text)) == exercised
+    assert int(stated(r"(\d+) minutes to read and try", text)) + exercised <= CORE
+    assert stated(r": (\d\.\d and \d\.\d) are the core", text) == " and ".join(one.id for one in core)
+
+
+@pytest.mark.parametrize("name", ["03_transport_mechanisms", "04_streaming_tradeoffs"])
+def test_the_exercises_of_a_lesson_say_the_minutes_of_each(name):
+    text = (SOURCE.parent / f"exercises/{name}.py").read_text("utf-8")
+    said = re.findall(r"## (\d\.\d) .*\((\d+) minutes, (core|further)\)", text)
+    number = name[1]
+    mine = [one for one in exercises().values() if one.id.startswith(f"{number}.")]
+    assert said == [(one.id, str(one.minutes), "core" if one.core else "further") for one in mine]
+
+
+def test_a_compressor_of_the_framework_does_not_hear_of_the_header_and_that_of_the_proxy_does(lesson_3):
+    """What lesson 3 says of its own proxy, and of that of exercise 3.4."""
+    assert "one in your framework comes before the proxy, and never hears of it (exercise 3.4)" in lesson_3[0]
+    held = proxy.Proxy(http10=True, buffering=True, gzip=True, hint=False)
+    assert metrics.ttfv(dataclasses.replace(held, hint=True).deliver()) < 1 < metrics.ttfv(held.deliver())
+    second = deployments.EXAMPLES[1]
+    assert second(["no_buffering"])["proxy"][0] > 5 > second(["no_compression"])["compressor"][0]
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,8 @@ check("3.2", sse_endpoint)
 #   return there, without reading on.
 # - Before you connect again, call `sleep(seconds)`: 1 s, or what the last `retry` of the server said, in milliseconds. It names
 #   it once, and it holds for all connections from then on.
-# - If `tries` connections in a row have brought no token, raise `ConnectionError`. Any other error goes through at once.
+# - If `tries` connections in a row have brought no token, raise `ConnectionError`, without another wait. Any other error goes
+#   through at once.
 #
 # `sse.Decoder` is the course's own parser: `feed(chunk)` gives the events that are complete, each with `data`, `type` and `id`;
 # its `retry` is what the server said on this connection, or `None`. `sse.Decoder??` shows it.
@@ -195,7 +196,8 @@ plot_stations(third([]), "The third, in which the model waits for a tool")
 #
 # Write a function that finds the least changes for any such deployment, so that the first text reaches the reader at most 1 s
 # after the model has made it, and the line is not cut. `deploy(changes)` makes the changes of a list, asks once, and returns a dict:
-# under `"model"`, `"application"`, `"compressor"` and `"proxy"` the seconds at which each token could be read there, and under
+# under `"model"`, `"application"`, `"compressor"` and `"proxy"` the seconds at which each token could be read there (none, if the
+# line was cut before), and under
 # `"ended"` either `"complete"` or `"cut"`. Return the list of changes, `[]` if none is needed. You may deploy six times for
 # each deployment, so look before you change. Try it with `first(["sleep"])`.
 

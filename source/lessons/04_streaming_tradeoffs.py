@@ -131,6 +131,7 @@ from course_utils.leakage import ANSWER, BANNED, PACE
 
 answer = deliver(PACE, reply=ANSWER)
 pieces = [chunk.text for chunk in answer.chunks if chunk.text]
+print("never to be shown:", BANNED)
 print("chunks that contain it:", sum(BANNED in piece for piece in pieces), "of", len(pieces))
 print("the answer contains it:", BANNED in answer.text)
 
