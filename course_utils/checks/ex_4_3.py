@@ -147,6 +147,8 @@ def _banned(answer: Subject) -> None:
     several = (
         "There is another phrase in front of the one you found. The text ends at the first, wherever it is in the list."
     )
+    longest = "There is another phrase in front of the one you found. The text ends at the first, however short it is."
+    _judge(_Play("No code and no secret here.", ["code", "secret"], 8, pack=20).run(answer), longest)
     _judge(_Play("No secret and no code here.", ["code", "secret"], 8, pack=20).run(answer), several)
     _judge(_Play("One code, no secret here.", ["secret", "code"], 8).run(answer))
 
@@ -336,6 +338,10 @@ def _by_list(banned: list[str], text: str) -> tuple[int, str] | None:
     return next(((one.start(), one[0]) for one in found if one), None)
 
 
+def _longest(banned: list[str], text: str) -> tuple[int, str] | None:
+    return _by_list(sorted(banned, key=len, reverse=True), text)
+
+
 def _pattern(banned: list[str], text: str) -> tuple[int, str] | None:
     found = re.search("|".join(banned), text, re.IGNORECASE)
     return (found.start(), found[0]) if found else None
@@ -352,6 +358,7 @@ def _lowered(banned: list[str], text: str) -> tuple[int, str] | None:
 _wrong("knows one case only", "Upper and lower case", find=_exact)
 _wrong("makes only the text lower case", "neither in the text nor in the list", find=_lowered)
 _wrong("goes through the list and not the text", "another phrase in front", find=_by_list)
+_wrong("looks for the longest phrase first", "however short it is", find=_longest)
 _wrong("takes a phrase for a pattern", "no pattern", find=_pattern)
 _wrong("holds everything until the end", "of the time. Only the end", safe=lambda held, window: 0)
 _wrong(
