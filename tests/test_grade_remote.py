@@ -379,6 +379,18 @@ def test_the_starter_is_not_attempted(learner):
         learner("def answer(): raise NotImplementedError").call()
 
 
+def test_a_group_of_errors_comes_with_its_name_and_words(learner):
+    source = """
+        import asyncio
+        async def answer():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.wait_for(asyncio.Event().wait(), 1))
+    """
+    with pytest.raises(Raised, match="unhandled errors in a TaskGroup") as raised:
+        play(learner(source), VirtualClock())
+    assert raised.value.kind == "ExceptionGroup"
+
+
 def test_an_error_whose_type_raises_errors_is_survived(learner):
     source = """
     class Meta(type):
