@@ -338,7 +338,11 @@ _wrong("waits for each answer", "During the freeze you sent nothing", waits=True
 _wrong("sends four at once, and no more", "During the freeze you sent 4 requests", lanes=4)
 _wrong("lets a semaphore hide the queue", "it stood in a queue of yours", lanes=0)
 _wrong("counts from the sending", "late sends look fast", since=lambda due, left, began: left)
-_wrong("counts from the start", "counts from the start of the test", since=lambda due, left, began: began)
+_wrong(
+    "takes the beginning of the test for the zero of all",
+    "counts from the start of the test",
+    since=lambda due, left, began: began,
+)
 _wrong("sleeps for 1/rate", "the server saw 12.8", pause=lambda due, now, rate: 1 / rate if due else 0.0,
        moment=lambda began, number, rate: began + number / rate if number else 0.0)  # fmt: skip
 _wrong("starts all at once", "All 12 requests left at once", pause=lambda due, now, rate: 0.0)
