@@ -164,6 +164,22 @@ def test_each_exercise_is_taken_from_the_latest_notebook_that_has_it():
     assert assign([broken], chosen(["1.2"], [])) == {broken: ["1.2"]}
 
 
+def test_a_variable_that_has_the_name_of_an_exercise_is_not_its_answer():
+    answer = submission("02", "def sample(logits, temperature, top_k, rng):\n    return 0", at=1)
+    later = submission("05", "def report(samples):\n    return [sample for sample in samples]", at=2)
+    assert assign([answer, later], chosen(["2.1", "5.2"], [])) == {answer: ["2.1"], later: ["5.2"]}
+    assert {one.id[0] for one in chosen([], [later])} == {"5"}
+
+
+@pytest.mark.parametrize(
+    "cell", ["sample = print", "x = 1\nsample = print", "import math\ndef sample(): ...", "class sample: ..."]
+)
+def test_a_name_is_defined_in_each_way_that_python_has(cell):
+    named = submission("named", "samples = [sample for sample in []]", at=2)
+    defined = submission("defined", cell, at=1)
+    assert assign([defined, named], chosen(["2.1"], [])) == {defined: ["2.1"], named: []}
+
+
 def test_the_lessons_handed_in_are_the_ones_that_are_marked():
     assert [one.id for one in chosen([], [submission("a", READS)])] == ["1.1", "1.2", "1.3", "1.4"]
     assert chosen([], [submission("a", "x = 1")]) == ALL

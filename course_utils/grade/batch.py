@@ -31,9 +31,9 @@ def chosen(wanted: Sequence[str], submissions: Iterable[Submission]) -> list[Exe
         if unknown:
             raise KeyError(f"there is no exercise or lesson {unknown[0]!r}; there are {', '.join(known)}")
         return [one for id, one in known.items() if any(_belongs(id, one) for one in wanted)]
-    lessons = {
-        id.split(".")[0] for data in (one.data for one in submissions) for id in known if mentions(known[id], data)
-    }
+    texts = [one.data for one in submissions]
+    found = {id: max((mentions(one, data) for data in texts), default=0) for id, one in known.items()}
+    lessons = {id.split(".")[0] for id, how in found.items() if how and how == max(found.values())}
     return [one for id, one in known.items() if id.split(".")[0] in lessons] or list(known.values())
 
 
@@ -41,9 +41,16 @@ def _belongs(id: str, wanted: str) -> bool:
     return id == wanted or id.split(".")[0] == wanted
 
 
-def mentions(exercise: Exercise, data: bytes) -> bool:
-    """Whether a notebook's bytes have the exercise's function in them; a quick look, which need not be exact."""
-    return re.search(rb"\b%s\b" % re.escape(exercise.function.encode()), data.replace(b"\0", b"")) is not None
+def mentions(exercise: Exercise, data: bytes) -> int:
+    """Whether a notebook's bytes define the exercise's function (2) or only name it (1); a quick look, not quite exact.
+
+    A loop variable of another lesson may have the same name.
+    """
+    name, text = re.escape(exercise.function.encode()), data.replace(b"\0", b"")
+    # A line begins the text or stands behind the two characters by which JSON writes the end of one.
+    if re.search(rb'(?:\b|\\n)(?:def|class)\s+%s\b|(?:"|\\n)\s*%s\s*=[^=]' % (name, name), text):
+        return 2
+    return int(re.search(rb"\b%s\b" % name, text) is not None)
 
 
 def assign(submissions: Sequence[Submission], wanted: Sequence[Exercise]) -> dict[Submission, list[str]]:
@@ -52,8 +59,8 @@ def assign(submissions: Sequence[Submission], wanted: Sequence[Exercise]) -> dic
     counts: dict[Submission, list[str]] = {one: [] for one in submissions}
     texts = [(one, one.data) for one in readable]
     for exercise in wanted:
-        having = [one for one, data in texts if mentions(exercise, data)] or readable
-        counts[max(having, key=lambda one: (one.at, one.path))].append(exercise.id)
+        having = {one: mentions(exercise, data) for one, data in texts}
+        counts[max(readable, key=lambda one: (having[one], one.at, one.path))].append(exercise.id)
     return counts
 
 
