@@ -17,7 +17,7 @@ from test_grade_marking import READS
 from course_utils.checks import exercise
 from course_utils.grade import marking, workers
 from course_utils.grade.marking import Marks, Patience, mark
-from course_utils.grade.sandbox import OurFault
+from course_utils.grade.sandbox import OurFault, one_of_our_own
 from course_utils.grade.version import version
 from course_utils.grade.workers import Task, Terms
 
@@ -182,6 +182,16 @@ def test_each_thread_has_a_sandbox_of_its_own_that_ends_with_it(monkeypatch):
     for one in threads:
         one.join()
     assert [box.closed for box in made] == [True, True]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not assign processors")
+def test_workers_at_work_at_once_have_a_processor_each_while_there_are_any():
+    allowed, name = sorted(os.sched_getaffinity(0)), f"test-of-{os.getpid()}"
+    with contextlib.ExitStack() as workers_at_work:
+        claims = [workers_at_work.enter_context(one_of_our_own(allowed, name)) for _ in [*allowed, "one more"]]
+        assert claims == [*allowed, None]
+    with one_of_our_own(allowed, name) as again:
+        assert again == allowed[0]
 
 
 def test_a_level_that_can_not_be_had_is_told(monkeypatch):
