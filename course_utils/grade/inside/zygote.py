@@ -6,7 +6,8 @@
        └──── talk ─────────────┘
 
 The grader sends two sockets over ``control`` for each submission. On the leash comes one line when the learner's process is
-confined, or the reason why it is not, and one with how it ended; when the grader lets go of the leash, the guard kills.
+confined, or the reason why it is not, and one with how it ended. On it the grader sends the number of the processor on which
+they take turns; when it lets go of the leash, the guard kills.
 No submission's process is a copy of another's, and the one they are copies of has run nobody's code.
 """
 
@@ -72,13 +73,9 @@ def main(control: socket.socket, settings: Settings) -> None:
         data, fds, *_ = socket.recv_fds(control, 16, 2)
         if not data:
             os._exit(0)
-        processor = int(data)
         pid = os.fork()
         if pid == 0:
             control.close()
-            if processor >= 0:  # beside the grader, with which it takes turns
-                with contextlib.suppress(OSError):
-                    os.sched_setaffinity(0, {processor})
             _guard(socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1]), settings)
         for fd in fds:
             os.close(fd)
@@ -171,20 +168,31 @@ def _only_null(*kept: int) -> None:
 
 def _watch(pid: int, leash: socket.socket) -> None:
     """Wait until the learner's process ends or the grader lets go of the leash; then see that it has ended."""
-    ready: list[Any] = []
+    let_go = False
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             _say(leash, f"ended {os.waitstatus_to_exitcode(status)}\n")
             return
-        if ready:
+        if let_go:
             break
-        ready = select.select([leash], [], [], 0.02)[0]
+        if select.select([leash], [], [], 0.02)[0]:
+            told = _hear(leash)
+            let_go = not told
+            if told:
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(pid, {int(told)})
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+
+
+def _hear(leash: socket.socket) -> bytes:
+    with contextlib.suppress(OSError):
+        return leash.recv(16)
+    return b""
 
 
 def _say(leash: socket.socket, text: str) -> None:
