@@ -267,7 +267,7 @@ def test_the_page_of_the_mock_shows_tokens_as_they_arrive(watched: Page, served:
 def test_a_cut_anywhere_does_the_page_no_harm_and_shows_that_a_read_is_no_event(
     watched: Page, served: LoopbackServer
 ) -> None:
-    ask(watched, served, "mock-1;split-utf8;crlf;heartbeat=0.01")
+    ask(watched, served, "mock-1;split-utf8;crlf;heartbeat=0.01;itl=0.1")
     ends(watched, "complete")
     assert watched.locator("#answer").inner_text() == REPLY
     assert int(watched.locator("#reads").inner_text()) > COUNT
