@@ -19,6 +19,7 @@ import httpx2
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 STARTED_WITHIN = 10.0
 """Seconds of real time in which a server has to listen."""
 
@@ -55,20 +56,23 @@ class _Transport(httpx2.AsyncBaseTransport):
         self._app = app
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        call = _Call(self._app, request, await request.aread())
-        start = await call.next_message()
-        return httpx2.Response(start["status"], headers=start["headers"], stream=call)
+        await request.aread()
+        answer = _Answer(self._app, request)
+        start = await answer.next_message()
+        return httpx2.Response(start["status"], headers=start["headers"], stream=answer)
 
 
-class _Call(httpx2.AsyncByteStream):
-    """One request to the application, which runs as a task, and the body of its answer."""
+class Call:
+    """One request to an application, which runs as a task; what it sends is handed to ``send``."""
 
-    def __init__(self, app: App, request: httpx2.Request, body: bytes) -> None:
-        self._request, self._body = request, body
-        self._sent: asyncio.Queue[Message] = asyncio.Queue()
+    def __init__(self, app: App, request: httpx2.Request, send: Send) -> None:
+        self._request = request
         self._asked, self._left = False, asyncio.Event()
-        self._task = asyncio.ensure_future(app(self._scope(), self._receive, self._sent.put))
-        self._task.add_done_callback(lambda task: self._sent.put_nowait({"type": "ended"}))
+        self.task = asyncio.ensure_future(app(self._scope(), self._receive, send))
+
+    def leave(self) -> None:
+        """The client goes away; the application is told when it asks, and that takes an event loop that is free."""
+        self._left.set()
 
     def _scope(self) -> dict[str, Any]:
         url = self._request.url
@@ -91,16 +95,27 @@ class _Call(httpx2.AsyncByteStream):
         """The request, and after that nothing until the client leaves."""
         if not self._asked:
             self._asked = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
+            return {"type": "http.request", "body": self._request.content, "more_body": False}
         await self._left.wait()
         return {"type": "http.disconnect"}
+
+
+class _Answer(httpx2.AsyncByteStream):
+    """The body of an application's answer, piece by piece."""
+
+    def __init__(self, app: App, request: httpx2.Request) -> None:
+        self._request = request
+        self._sent: asyncio.Queue[Message] = asyncio.Queue()
+        self._call = Call(app, request, self._sent.put)
+        self._call.task.add_done_callback(lambda task: self._sent.put_nowait({"type": "ended"}))
 
     async def next_message(self) -> Message:
         """What the application sends next. Where it fails in the middle, a server cuts the connection."""
         message = await self._sent.get()
         if message["type"] != "ended":
             return message
-        failure = None if self._task.cancelled() else self._task.exception()
+        task = self._call.task
+        failure = None if task.cancelled() else task.exception()
         raise httpx2.RemoteProtocolError(
             "the application ended without ending its answer", request=self._request
         ) from failure
@@ -114,4 +129,4 @@ class _Call(httpx2.AsyncByteStream):
                 yield message["body"]
 
     async def aclose(self) -> None:
-        self._left.set()
+        self._call.leave()

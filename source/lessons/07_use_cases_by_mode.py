@@ -1,0 +1,620 @@
+# %% [markdown]
+# # Which mode for which application?
+#
+# *20 minutes to read and try, 25 minutes of core exercises. Lessons 3 and 4 come first.*
+#
+# Afterwards you can choose a mode for an application and give your reasons, find the server that serves one guest and no
+# second, say what a closed laptop should mean, and put it all on one page.
+#
+# Everything here lives on a virtual clock: waits are exact, and you don't sit through them.
+
+# %% id="setup"
+import json
+from course_utils import MockServer, Pace, VirtualClock, predict, record, reveal
+from course_utils import Visit, made, then, watch
+from course_utils import arecord, e2e, plot_decision, plot_timelines, ttfv
+
+clock = VirtualClock()
+menu = "Today we have soup with bread, a salad from the garden, and cake. The soup is hot, the cake is fresh, and we are glad."
+cafe = MockServer(menu, pace=Pace(ttft=0.5, itl=0.05), clock=clock)
+ask = {"messages": [{"role": "user", "content": "What is on the menu?"}]}
+
+# %% [markdown]
+# ## Three from before
+#
+# Answer in your head, then open.
+#
+# <details><summary>1. How much sooner has somebody <i>finished reading</i> an answer if it is streamed?</summary>
+# By the time it takes to make or the time it takes to read, whichever is shorter (lesson 1).</details>
+#
+# <details><summary>2. A page reads an answer with <code>EventSource</code>. The answer is complete. What happens next?</summary>
+# It asks again, and again, until the page closes it or the server says 204 (lesson 3).</details>
+#
+# <details><summary>3. A client with a time-out of one second reads a stream that takes four. What happens?</summary>
+# Nothing: it counts from one read to the next. The unary call would have failed after its second (lesson 4).</details>
+#
+# ## The café with one waiter
+#
+# A café has a chat on its page. An answer has 31 tokens, the first after 0.5 seconds, the last after 2. This is the endpoint
+# of many tutorials; `waiter` is the usual client:
+
+# %% id="tutorial"
+from fastapi import Body, FastAPI
+from fastapi.responses import StreamingResponse
+
+app, waiter = FastAPI(), cafe.client().chat.completions
+
+async def told(messages):
+    for chunk in waiter.create(model="mock-1", messages=messages, stream=True):
+        if chunk.choices and chunk.choices[0].delta.content:
+            yield chunk.choices[0].delta.content
+
+@app.post("/tutorial")
+async def tutorial(messages: list = Body(embed=True)):
+    return StreamingResponse(told(messages), media_type="text/plain")
+
+# %% [markdown]
+# Its developer has written a test. `watch` lets visitors ask, each at a computer of her own, and notes what she sees and when:
+
+# %% id="green"
+alone = await clock.play(watch(app, {"Ann": Visit("/tutorial", ask)}, clock))
+assert ttfv(alone["Ann"]) < 1 and len(alone["Ann"].chunks) == 31
+plot_timelines(alone, title="The test is green")
+
+# %% [markdown]
+# A perfect stream. Then it is noon.
+#
+# **Predict.** Ann, Ben and Cleo ask at the same moment. After how many seconds does the last of them read a first word?
+
+# %% id="predict-noon"
+predict("7.a", ...)
+
+# %% id="noon"
+noon = {name: Visit("/tutorial", ask) for name in ("Ann", "Ben", "Cleo")}
+blocked = await clock.play(watch(app, noon, clock))
+plot_timelines(blocked, title="Noon, with one waiter")
+
+# %% id="reveal-noon"
+reveal("7.a", ttfv(blocked["Cleo"]), "s")
+
+# %% [markdown]
+# The waiter stands at Ann's table until she has her last word. An event loop serves others only while a coroutine *waits at an
+# `await`*, and `for chunk in ...` waits inside an ordinary call: not only between two chunks, the whole stream long. Even
+# somebody who wants nothing from the model stands in the queue:
+
+# %% id="ping"
+@app.get("/ping")
+async def ping():
+    return "pong"
+
+async def pong_after(path):
+    guests = {"Ann": Visit(path, ask), "ping": Visit("/ping", at=0.03)}
+    return ttfv((await watch(app, guests, clock))["ping"])
+
+print(f"pong after {await clock.play(pong_after('/tutorial')):.2f} s")
+
+# %% [markdown]
+# Now change two words: the client is an `AsyncOpenAI`, the loop an `async for`. (An `await` comes with them, and `async with`
+# closes the stream.)
+
+# %% id="awaited"
+waiters = cafe.async_client().chat.completions
+
+async def pieces(messages):
+    async with await waiters.create(model="mock-1", messages=messages, stream=True) as stream:
+        async for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                yield chunk.choices[0].delta.content
+
+@app.post("/chat")
+async def chat(messages: list = Body(embed=True)):
+    return StreamingResponse(pieces(messages), media_type="text/plain")
+
+# %% id="served"
+served = await clock.play(watch(app, {name: Visit("/chat", ask) for name in noon}, clock))
+print(f"pong after {await clock.play(pong_after('/chat')):.2f} s")
+plot_timelines(served, title="Noon, with as many as it takes")
+
+# %% [markdown]
+# Is it so on a real port, too? The same application by `uvicorn`, in a café where an answer takes 0.7 seconds of your own:
+
+# %% id="port" tags=["live"]
+import asyncio, httpx2
+from course_utils import RealClock, serve_app
+
+quick, now = MockServer(menu, pace=Pace(ttft=0.1, itl=0.02), clock=RealClock()), RealClock().now
+waiter, waiters = quick.client().chat.completions, quick.async_client().chat.completions
+
+async def first_word(http, path):
+    sent = now()
+    async with http.stream("POST", path, json=ask) as answer:
+        return [now() - sent async for data in answer.aiter_bytes()][0]
+
+with serve_app(app) as url:
+    async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
+        for path in ("/tutorial", "/chat"):
+            firsts = sorted(await asyncio.gather(*(first_word(http, path) for _ in range(3))))
+            print(path, *(f"{at:.2f} s" for at in firsts))
+            assert (firsts[2] - firsts[0] > 1) == (path == "/tutorial")
+waiter, waiters = cafe.client().chat.completions, cafe.async_client().chat.completions
+
+# %% [markdown]
+# **Say it:** `async def` makes nothing asynchronous, `await` does. And a test with one user can't see it: test with three at
+# once, and a ping. (Well-known open-source servers had this mistake in 2026.)
+#
+# ## A web chat that keeps its books
+#
+# The first use case at length. Guests read along, so the answer goes to the page as it comes, as events. And the café wants
+# to know what its model has said, whole, also if the guest leaves:
+
+# %% id="chat"
+log = []
+
+async def events(messages):
+    said, how = "", "left"
+    try:
+        async for piece in pieces(messages):
+            said += piece
+            yield f"data: {json.dumps({'text': piece})}\n\n"
+        how = "said all"
+        yield "event: done\ndata: {}\n\n"
+    finally:
+        log.append((how, said))
+
+# %% id="page"
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+@app.post("/page")
+async def page(messages: list = Body(embed=True)):
+    return StreamingResponse(events(messages), media_type="text/event-stream", headers=HEADERS)
+
+# %% [markdown]
+# Ann stays, Ben leaves after one second. What do the two of them see, what does the log say, and what the ledger?
+
+# %% id="books"
+cafe.ledger.clear()
+guests = {"Ann": Visit("/page", ask), "Ben": Visit("/page", ask, leaves=1.0)}
+seen = await clock.play(watch(app, guests, clock))
+for how, said in log:
+    print(f"log: {how:<9} {len(said):3} characters, the last are {said[-12:]!r}")
+print(cafe.ledger)
+plot_timelines(seen, title="Two guests")
+
+# %% [markdown]
+# One entry each, and the model stops within a token. What stands after the loop never runs when somebody leaves;
+# `finally` does (lesson 4). But don't `await` a slow database there: the task is being cancelled, and so is your `await`. Hand
+# the entry to somebody who stays.
+#
+# Two things this endpoint lacks: a word to the guest when the model breaks off, after the 200, and a look at the finish reason. You
+# add such things in exercise 7.2.
+#
+# ## Closed the laptop
+#
+# Did Ben leave? His train came. He closed the laptop, and opened it five seconds later. To a server that looks the same: a
+# connection has gone. What it does then is a *policy*:
+#
+# - **cancel:** whoever goes has given up. Stop the model, as `/page` does.
+# - **resume:** the answer belongs to the chat, not to the connection. Go on, and give the rest to whoever comes back.
+#
+# For the second somebody has to keep the answer. Here it is the service, in the background mode of the Responses API
+# (lesson 4); in exercise 7.4 it is you.
+
+# %% id="kept"
+responses, chats = cafe.async_client().responses, {}
+
+async def kept(stream, after=0):
+    shown = 0
+    async with stream:
+        async for event in stream:
+            if event.type == "response.created":
+                chats["Ben"] = event.response.id
+            if event.type == "response.output_text.delta":
+                shown += 1
+                if shown > after:
+                    yield event.delta
+
+# %% id="keep"
+@app.post("/keep")
+async def keep(prompt: str = Body(embed=True)):
+    stream = await responses.create(model="mock-1", input=prompt, background=True, stream=True)
+    return StreamingResponse(kept(stream), media_type="text/plain")
+
+@app.get("/keep")
+async def back(after: int):
+    stream = await responses.retrieve(chats["Ben"], stream=True, starting_after=0)
+    return StreamingResponse(kept(stream, after), media_type="text/plain")
+
+# %% [markdown]
+# Under *cancel* Ben asks again when he is back. Under *resume* his page says how many pieces it has, and gets the others.
+#
+# **Predict.** The answer has 31 tokens, and when the laptop closed Ben had 11. How many does the model make for him in all,
+# under *cancel*?
+
+# %% id="predict-laptop"
+predict("7.b", ...)
+
+# %% id="laptop"
+async def laptop(policy, path, question, again):
+    first = (await watch(app, {"Ben": Visit(path, question, leaves=1.0)}, clock))["Ben"]
+    await clock.asleep(5)
+    later = (await watch(app, {"Ben": again(len(first.chunks))}, clock))["Ben"]
+    entries = [entry for entry in list(cafe.ledger)[-2:] if entry.tokens_generated]
+    return {f"{policy}: model": made(entries, entries[0].arrived), f"{policy}: screen": then(first, later, 6)}
+
+cancel = await clock.play(laptop("cancel", "/page", ask, lambda count: Visit("/page", ask)))
+resume = await clock.play(
+    laptop("resume", "/keep", {"prompt": "The menu?"}, lambda count: Visit(f"/keep?after={count}"))
+)
+plot_timelines(cancel | resume, title="One laptop, two policies")
+
+# %% id="reveal-laptop"
+reveal("7.b", cancel["cancel: model"].tokens, "tokens")
+
+# %% id="screens"
+for name in ("cancel", "resume"):
+    print(f"{name}: {(cancel | resume)[f'{name}: screen'].text}\n")
+
+# %% [markdown]
+# Nobody was there for five seconds, and under *resume* the model went on. When Ben came back, the rest was ready, to the letter, and
+# no token was made twice. Under *cancel* he saw the beginning twice, and the café paid for it twice. If he had never come
+# back, *cancel* would have been the cheap one.
+#
+# **Say it:** a connection that has gone says nothing about the person. Choose what it means; a wish to stop needs a button, and a
+# request of its own. (The two don't mix: under *resume* leaving can't be the stop button.)
+#
+# ## Three decisions
+#
+# How an answer travels and how it is shown are two decisions (lesson 4). The third is who does the work. Services sell the same
+# model as several *products* (prices and promises as of 2026):
+#
+# | product | you get | price |
+# |---|---|---|
+# | **sync** | the answer, now | the full one |
+# | **flex** | the answer when there is room, or a 429 | about half |
+# | **batch** | for a file of questions a file of answers, within 24 hours, often much sooner | about half |
+# | **background** | a key, with which you come back for the answer | the full one |
+# | **realtime** | a socket on which both sides speak | its own |
+#
+# Each decision is a row of questions. Begin at the left; the first *yes* decides:
+
+# %% id="decisions"
+plot_decision()
+
+# %% [markdown]
+# You may know a shorter rule: *is a user watching? Then stream; else don't.* Let's see it fail.
+#
+# ### Nobody is watching
+#
+# A report of 600 tokens is made at night, four tokens a second. On the way stands something that gives up a line on which
+# nothing has moved for a minute; a time-out of 60 seconds in the client stands for it.
+#
+# **Predict.** Unary, as the rule wants: after how many seconds is the call over?
+
+# %% id="predict-night"
+predict("7.c", ...)
+
+# %% id="night"
+import openai
+
+night = MockServer(" ".join(["page"] * 600), pace=Pace(ttft=2, itl=0.25), clock=clock)
+report, over = night.client(timeout=60).chat.completions.create, {}
+for stream in (False, True):
+    sent, came = clock.now(), None
+    try:
+        came = record(report, clock=clock, model="mock-1", stream=stream, **ask)
+    except openai.APITimeoutError as error:
+        print(error)
+    over[stream] = clock.now() - sent
+    print(f"stream={stream!s:<5} over after {over[stream]:6.2f} s, {came}")
+print(night.ledger)
+
+# %% id="reveal-night"
+reveal("7.c", over[False], "s")
+
+# %% [markdown]
+# The unary call got nothing, and its tokens were made and paid. The stream came home, though nobody watched: *streamed on the wire,
+# shown whole*. (Anthropic's SDKs refuse a unary call that might take more than ten minutes.) Better still is a job that needs no
+# line: in the *background*, and you ask now and then:
+
+# %% id="poll"
+job = night.client().responses.create(model="mock-1", input="The report, please.", background=True)
+while job.status in ("queued", "in_progress"):
+    clock.sleep(30)
+    job = night.client().responses.retrieve(job.id)
+    print(job.status, len(job.output_text.split()), "words")
+
+# %% [markdown]
+# ### A long prompt
+#
+# The other shortcut lets a program choose. This is how a tutorial does it: long prompts get long answers, and so do those that
+# want something explained, described or written.
+
+# %% id="shortcut"
+def shortcut(prompt):
+    asks_for_much = any(word in prompt.lower() for word in ("explain", "describe", "write"))
+    return len(prompt) > 500 or asks_for_much
+
+prompts = [
+    "Is a deadline named in this contract?" + " whereas the party of the first part" * 100,
+    "Rewrite in capitals: soup",
+    "Tell me a story.",
+    "All dishes of Bologna, with recipes.",
+    "Explain the tides.",
+]
+
+# %% [markdown]
+# What matters is how long somebody would look at nothing while text is already there: from the first text to the last.
+#
+# **Predict.** Say it should stream if that is more than a second. How many of the five does the shortcut get right?
+
+# %% id="predict-shortcut"
+predict("7.d", ...)
+
+# %% id="gains"
+short = {"Is": "Yes, the first of May.", "Rewrite": "SOUP"}
+desk = MockServer(lambda prompt: short.get(prompt.split()[0], menu * 3), pace=Pace(ttft=0.5, itl=0.05, prefill=0.001), clock=clock)
+right = 0
+for prompt in prompts:
+    messages = [{"role": "user", "content": prompt}]
+    answer = record(desk.client().chat.completions.create, clock=clock, model="mock-1", messages=messages, stream=True)
+    gain = e2e(answer) - ttfv(answer)
+    right += shortcut(prompt) == (gain > 1)
+    print(f"{prompt[:37]:<38} {'stream' if shortcut(prompt) else 'unary':<7} would gain {gain:4.2f} s")
+reveal("7.d", right, "of five")
+
+# %% [markdown]
+# It is the length of the *answer* that counts, and whoever writes the call knows it better than a search for words: *rewrite* has
+# *write* in it, and a contract may want a yes or no. For such an answer streaming wins nothing, not even in "real-time" applications.
+#
+# **Say it:** ask who reads, how long the answer is, and what must not happen on the way. Not how long the prompt is.
+#
+# ### The cheat sheet
+#
+# Ten uses, decided by the picture above:
+#
+# | use | product | display | wire | because |
+# |---|---|---|---|---|
+# | chatbot | sync | as it comes | streamed | people read along and stop early; *background* if it has to survive a closed laptop |
+# | code in an editor | sync | as it comes | streamed | read while it grows; the completion of a line is shown whole |
+# | e-mail, at night | batch | whole | unary | nobody waits, and half the price |
+# | batch classification | batch | whole | unary | a word each; if it is needed today, a pool with a limit |
+# | data pipeline | flex | whole | unary | each record must be valid as a whole |
+# | live transcription | realtime | as it comes | streamed | the wait must be *bounded*; correct whole sentences, not each fragment |
+# | document processing | batch | whole | unary | hundreds, by tomorrow; a single long one in the *background* |
+# | interactive search | sync | as it comes | streamed | results first, the summary grows below; from a cache, whole |
+# | report generation | background | whole | streamed | minutes long, must outlive its line; events for a progress bar |
+# | writing assistant | sync | as it comes | streamed | one stream, every screen; a changed word is shown whole |
+#
+# Here the core ends; the record and the summary at the end hold for it, too. Do exercises 7.1 and 7.2 now, or go further.
+#
+# ## Going further
+#
+# ### Forty reviews
+#
+# Batch classification, the second use case: one word for each review, unary, shown whole. It is needed now, so it goes through a
+# *pool*. The service makes ten answers at once and refuses more. The last review is a slip of the pen, three dots in a
+# Python list.
+
+# %% id="reviews"
+import asyncio
+from collections import Counter
+
+reviews = [f"Visit {n}: {'good' if n % 3 else 'cold'} soup" for n in range(39)] + [...]
+judge = MockServer(lambda review: "positive" if "good" in review else "negative", pace=Pace(ttft=0.6), clock=clock, max_streams=10)
+classify = judge.async_client().chat.completions.create
+
+# %% [markdown]
+# **Predict.** An answer takes 0.6 seconds. How many seconds do forty take, ten at a time?
+
+# %% id="predict-pool"
+predict("7.e", ...)
+
+# %% id="pool"
+async def pool(limit, stream=False):
+    places, done, began = asyncio.Semaphore(limit), [], clock.now()
+
+    async def one(review):
+        messages = [{"role": "user", "content": f"Positive or negative? {review}"}]
+        async with places:
+            answer = await arecord(classify, clock=clock, model="mock-1", messages=messages, stream=stream)
+        done.append(answer.text)
+        if len(done) % 10 == 0:
+            print(f"  {clock.now() - began:.1f} s: {'#' * len(done)}")
+        return answer.text
+
+    return await asyncio.gather(*map(one, reviews), return_exceptions=True)
+
+# %% id="pools"
+took = {}
+for limit, stream in ((40, False), (10, False), (10, True)):
+    print(f"{limit} at once, stream={stream}")
+    began = clock.now()
+    labels = await clock.play(pool(limit, stream))
+    took[limit, stream] = clock.now() - began
+    print(f"  {dict(Counter(one if isinstance(one, str) else type(one).__name__ for one in labels))}")
+reveal("7.e", took[10, False], "s")
+
+# %% [markdown]
+# Without a limit most are refused; `return_exceptions` keeps them from taking the others along, and `gather` keeps the
+# order. Streamed or unary, the pool takes the same time: streaming is no brake on throughput, only useless here. The bar is a
+# matter of *display*, and needs no stream. And the three dots?
+
+# %% id="dots"
+print(reviews[-1], "is", labels[-1])
+
+# %% [markdown]
+# A model answers whatever it is asked. Check your data first.
+#
+# Is this a batch? No: forty sync calls, at their price, within their limits. The *batch* product takes a file and answers within 24
+# hours at about half the price (of 230,000 batches at OpenRouter half were done in 7 minutes, 90 % within an hour; 2026).
+#
+# **Say it:** batch is a product, not a pool, and not another word for unary.
+#
+# ### Orders into a table
+#
+# The third: a pipeline adds to each order what a model finds in it, as JSON. A program reads it, so it must be valid as a whole.
+
+# %% id="orders"
+orders = [{"id": number, "text": text} for number, text in enumerate(["Two soups", "Hello?", "The whole menu", "A cake"])]
+finds = {
+    "Two soups": '{"dish": "soup", "count": 2}',
+    "Hello?": "I see no order here.",
+    "The whole menu": '{"dish": "soup, salad and cake", "count": 1}',
+    "A cake": '{"dish": "cake", "count": 1}',
+}
+kitchen = MockServer(finds.get, pace=Pace(ttft=0.5, itl=0.05), clock=clock).client().chat.completions.create
+
+# %% id="enrich"
+def enrich(order):
+    messages = [{"role": "user", "content": order["text"]}]
+    shape = {"response_format": {"type": "json_object"}, "max_completion_tokens": 15}
+    answer = record(kitchen, clock=clock, model="mock-1", messages=messages, **shape)
+    if answer.finish_reason != "stop":
+        raise ValueError(f"not whole: {answer.finish_reason}")
+    return order | json.loads(answer.text)
+
+table, rejected = [], []
+for order in orders:
+    try:
+        table.append(enrich(order))
+    except ValueError as error:
+        rejected.append((order["id"], str(error)))
+print(*table, *rejected, sep="\n")
+
+# %% [markdown]
+# Two rows, two rejected, each with its reason, and nothing lost: the tutorial's loop stops at the first bad record and has
+# changed its input by then. Would a stream have been faster?
+
+# %% id="brace"
+for stream in (False, True):
+    messages = [{"role": "user", "content": "A cake"}]
+    answer = record(kitchen, clock=clock, model="mock-1", messages=messages, stream=stream)
+    print(f"stream={stream!s:<5}  last brace after {e2e(answer):.2f} s")
+
+# %% [markdown]
+# ### A board for everybody
+#
+# The fourth: tomorrow's menu is being written, and everybody watches, on a dashboard or in a shared document. One model, one stream, many
+# screens. One of them is a phone on a train, which needs 0.4 seconds to show anything. The tutorial sends each piece to
+# one after the other:
+
+# %% id="in-turn"
+from course_utils import Chunk, Timeline
+
+DELAY = {"desk": 0.0, "wall": 0.0, "phone": 0.4}
+
+async def in_turn(shown):
+    began = clock.now()
+    async for piece in pieces(ask["messages"]):
+        for name, seconds in DELAY.items():
+            await clock.asleep(seconds)
+            shown[name].append(Chunk(clock.now() - began, piece))
+
+# %% [markdown]
+# **Predict.** The model takes 2 seconds for its 31 tokens. After how many seconds is the *desk* complete?
+
+# %% id="predict-desk"
+predict("7.f", ...)
+
+# %% id="shown"
+async def screens(send):
+    shown = {name: [] for name in DELAY}
+    await send(shown)
+    return {name: Timeline(0.0, tuple(chunks)) for name, chunks in shown.items()}
+
+slowest = await clock.play(screens(in_turn))
+reveal("7.f", round(e2e(slowest["desk"]), 2), "s")
+
+# %% [markdown]
+# Everybody waits for the slowest. A queue for each screen cures that (you build it in exercise 7.4), and has to be bounded, or a phone in
+# a tunnel fills your memory. For a board there is a simpler way: nobody needs every *piece*, everybody needs the *newest
+# state*. So write the text on a board, and let each screen look when it is ready:
+
+# %% id="board"
+from course_utils import Board
+
+async def on_a_board(shown):
+    board, began, text = Board(), clock.now(), ""
+
+    async def screen(name):
+        async for newest in board:
+            await clock.asleep(DELAY[name])
+            shown[name].append(Chunk(clock.now() - began, "#"))
+
+    async with asyncio.TaskGroup() as group:
+        for name in DELAY:
+            group.create_task(screen(name))
+        async for piece in pieces(ask["messages"]):
+            text += piece
+            board.write(text)
+        board.close()
+
+# %% id="boards"
+looked = await clock.play(screens(on_a_board))
+plot_timelines(looked, title="Each screen takes the newest text when it is ready")
+
+# %% [markdown]
+# Desk and wall are as quick as the model. The phone has drawn a few times only, and stands at the same end. Nothing waits in a
+# queue. (`Board??` shows how; a browser does the same when it draws at most 60 times a second, however many tokens come.)
+#
+# ### Two types in one coat
+#
+# "Flexible": one function, which returns a text, or pieces of it when the mode is *stream*. What does this loop print?
+
+# %% id="coat"
+def query(prompt, mode="auto"):
+    messages = [{"role": "user", "content": prompt}]
+    mode = "stream" if mode == "auto" and shortcut(prompt) else mode
+    answer = record(kitchen, clock=clock, model="mock-1", messages=messages, stream=mode == "stream")
+    return (chunk.text for chunk in answer.chunks) if mode == "stream" else answer.text
+
+for piece in query("Hello?"):
+    print(piece, end="|")
+
+# %% [markdown]
+# Letters: a loop over a text goes through its letters, and on a screen that looks like streaming. No error tells. Give it two
+# names, `stream` and `complete`, each with one type (exercise 7.3).
+#
+# ### One page
+#
+# A decision that nobody wrote down is made again each year, by others. One page is enough; this is the café's, with what was
+# measured above:
+
+# %% id="record"
+page = {
+    "Use": "chat on the café's page; guests in the queue, on phones, one with a screen reader",
+    "Product": "background, for phones close; kept for ten minutes",
+    "Display": "as it comes; by sentence for the screen reader",
+    "Wire": "streamed, events by POST; a comment each 15 s of silence",
+    "It has gone": "go on. Stop is a button, with a request of its own",
+    "No finish reason": "show what came, say 'interrupted', offer 'again'",
+    "Limits": "first token 2 s, silence 10 s, all 60 s; a 429 is asked again when it says",
+    "Log": "the whole text and how it ended, once, also if the guest has left",
+    "Measured": f"three guests at once: first words after {ttfv(served['Cleo']):.1f} s; one waiter: {ttfv(blocked['Cleo']):.1f} s",
+    "Rejected": "unary (seconds of nothing); cancel on disconnect (made and paid twice)",
+    "Look again": "when guests ask for more than the menu, or prices change",
+}
+for what, words in page.items():
+    print(f"{what + ':':<18}{words}")
+
+# %% [markdown]
+# Its lines are the template: replace the right side.
+#
+# ### To take home
+#
+# The folder `use_cases/` has twelve short programs, each tested: chatbot, web chat, background documents, e-mails, classification,
+# pipeline, transcription, dashboard, shared writing, a flag for streaming, stream and log, and a client for all modes.
+#
+# ## Exercises
+#
+# Open [the exercises](../exercises/07_use_cases_by_mode.ipynb): 7.1 and 7.2 are the core, 7.3 and 7.4 go further.
+#
+# ## Summary
+#
+# - Three decisions: product, display, wire. Ask who reads, how long the answer is, and what must not happen on the way.
+# - `async def` makes nothing asynchronous. Test with three at once, and a ping.
+# - A connection that has gone says nothing about the person. Choose a policy, and log in `finally`.
+# - Batch is a product. A pool is sync calls with a limit.
+# - Write the page.
+#
+# **Next:** your own application. Point `python3 start.py measure` at it, and see whether the page is true.

@@ -1,0 +1,60 @@
+"""The picture of three decisions, and that it is drawn within its paper."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from course_utils.decision import DECISIONS, LETTERS, plot_decision
+from course_utils.plots import WIDTH
+
+NAMESPACE = {"svg": "http://www.w3.org/2000/svg"}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return ElementTree.fromstring(plot_decision().svg)
+
+
+def test_each_decision_says_what_every_question_and_the_end_of_the_row_lead_to():
+    said = plot_decision().reading.splitlines()
+    for line, decision in zip(said, DECISIONS, strict=True):
+        for question, outcome in decision.turns:
+            assert f"{question} {outcome}" in line
+        assert line.endswith(f"else {decision.otherwise}.")
+
+
+def test_the_wire_has_two_modes_and_five_products_can_be_had():
+    product, display, wire = DECISIONS
+    assert product.outcomes == {"sync", "flex", "batch", "background", "realtime"}
+    assert wire.outcomes == {"streamed", "unary"}
+    assert {"whole", "as it comes"} < display.outcomes
+
+
+def test_every_word_of_a_question_is_drawn(drawn):
+    words = " ".join(element.text for element in drawn.findall("svg:text", NAMESPACE)).split()
+    for decision in DECISIONS:
+        for question, _ in decision.turns:
+            assert set(question.split()) <= set(words)
+
+
+def test_a_question_fits_its_box_in_three_lines_at_most(drawn):
+    import textwrap
+
+    for decision in DECISIONS:
+        for question, _ in decision.turns:
+            assert len(textwrap.wrap(question, LETTERS)) <= 3
+
+
+def test_every_box_lies_within_the_paper(drawn):
+    height = float(drawn.get("viewBox").split()[-1])
+    for box in drawn.findall("svg:rect", NAMESPACE):
+        assert float(box.get("x")) + float(box.get("width")) <= WIDTH
+        assert float(box.get("y")) + float(box.get("height")) <= height
+
+
+def test_the_picture_has_a_title_and_says_the_same_in_words(drawn):
+    figure = plot_decision()
+    assert drawn.findtext("svg:title", namespaces=NAMESPACE) == "Three decisions"
+    assert drawn.findtext("svg:desc", namespaces=NAMESPACE) == figure.reading
+    assert re.search(r"aria-labelledby", figure.svg)
