@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from course_utils.plots import FIRST, INK, QUIET, TEXT, WIDTH, Figure, svg, text
+from course_utils.plots import FIRST, INK, QUIET, TEXT, Figure, svg, text
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@
 # Everything here lives on a virtual clock: waits are exact, and you don't sit through them.
 
 # %% id="setup"
-import json
+import asyncio, json
+from fastapi import Body, FastAPI
+from fastapi.responses import StreamingResponse
 from course_utils import MockServer, Pace, VirtualClock, predict, record, reveal
 from course_utils import Visit, made, then, watch
 from course_utils import arecord, e2e, plot_decision, plot_timelines, ttfv
@@ -35,19 +37,19 @@ ask = {"messages": [{"role": "user", "content": "What is on the menu?"}]}
 #
 # ## The café with one waiter
 #
-# A café has a chat on its page. An answer has 31 tokens, the first after 0.5 seconds, the last after 2. This is the endpoint
-# of many tutorials; `waiter` is the usual client:
+# A café has a chat on its page. An answer has 31 tokens, the first after 0.5 seconds, the last after 2. Its endpoint is that
+# of many tutorials; `waiter` belongs to the usual client:
 
-# %% id="tutorial"
-from fastapi import Body, FastAPI
-from fastapi.responses import StreamingResponse
-
-app, waiter = FastAPI(), cafe.client().chat.completions
+# %% id="waiter"
+waiter = cafe.client().chat.completions
 
 async def told(messages):
     for chunk in waiter.create(model="mock-1", messages=messages, stream=True):
         if chunk.choices and chunk.choices[0].delta.content:
             yield chunk.choices[0].delta.content
+
+# %% id="tutorial"
+app = FastAPI()
 
 @app.post("/tutorial")
 async def tutorial(messages: list = Body(embed=True)):
@@ -87,6 +89,7 @@ reveal("7.a", ttfv(blocked["Cleo"]), "s")
 async def ping():
     return "pong"
 
+# %% id="pong"
 async def pong_after(path):
     guests = {"Ann": Visit(path, ask), "ping": Visit("/ping", at=0.03)}
     return ttfv((await watch(app, guests, clock))["ping"])
@@ -97,7 +100,7 @@ print(f"pong after {await clock.play(pong_after('/tutorial')):.2f} s")
 # Now change two words: the client is an `AsyncOpenAI`, the loop an `async for`. (An `await` comes with them, and `async with`
 # closes the stream.)
 
-# %% id="awaited"
+# %% id="waiters"
 waiters = cafe.async_client().chat.completions
 
 async def pieces(messages):
@@ -106,6 +109,7 @@ async def pieces(messages):
             if chunk.choices and chunk.choices[0].delta.content:
                 yield chunk.choices[0].delta.content
 
+# %% id="awaited"
 @app.post("/chat")
 async def chat(messages: list = Body(embed=True)):
     return StreamingResponse(pieces(messages), media_type="text/plain")
@@ -119,7 +123,7 @@ plot_timelines(served, title="Noon, with as many as it takes")
 # Is it so on a real port, too? The same application by `uvicorn`, in a café where an answer takes 0.7 seconds of your own:
 
 # %% id="port" tags=["live"]
-import asyncio, httpx2
+import httpx2
 from course_utils import RealClock, serve_app
 
 quick, now = MockServer(menu, pace=Pace(ttft=0.1, itl=0.02), clock=RealClock()), RealClock().now
@@ -178,8 +182,10 @@ guests = {"Ann": Visit("/page", ask), "Ben": Visit("/page", ask, leaves=1.0)}
 seen = await clock.play(watch(app, guests, clock))
 for how, said in log:
     print(f"log: {how:<9} {len(said):3} characters, the last are {said[-12:]!r}")
+
+# %% id="books-ledger"
+print(*(f"{name} has read {len(screen.text)} characters" for name, screen in seen.items()), sep="\n")
 print(cafe.ledger)
-plot_timelines(seen, title="Two guests")
 
 # %% [markdown]
 # One entry each, and the model stops within a token. What stands after the loop never runs when somebody leaves;
@@ -243,6 +249,7 @@ async def laptop(policy, path, question, again):
     print(f"{policy}: {first.text} [back] {later.text}")
     return {f"{policy}: model": made(entries, entries[0].arrived), f"{policy}: screen": then(first, later, 6)}
 
+# %% id="policies"
 cancel = await clock.play(laptop("cancel", "/page", ask, lambda count: Visit("/page", ask)))
 resume = await clock.play(
     laptop("resume", "/keep", {"prompt": "The menu?"}, lambda count: Visit(f"/keep?after={count}"))
@@ -315,12 +322,11 @@ reveal("7.c", over[False], "s")
 # line: in the *background*, and you ask now and then:
 
 # %% id="poll"
-job = night.client().responses.create(model="mock-1", input="The report, please.", background=True)
-looks = 0
-while job.status in ("queued", "in_progress"):
+jobs = night.client().responses
+job = jobs.create(model="mock-1", input="The report, please.", background=True)
+while (job := jobs.retrieve(job.id)).status in ("queued", "in_progress"):
     clock.sleep(30)
-    job, looks = night.client().responses.retrieve(job.id), looks + 1
-print(f"{job.status} at look {looks}: {len(job.output_text.split())} words")
+print(job.status, len(job.output_text.split()), "words")
 
 # %% [markdown]
 # ### A long prompt
@@ -333,6 +339,7 @@ def shortcut(prompt):
     asks_for_much = any(word in prompt.lower() for word in ("explain", "describe", "write"))
     return len(prompt) > 500 or asks_for_much
 
+# %% id="prompts"
 prompts = [
     "Is a deadline named in this contract?" + " whereas the party of the first part" * 100,
     "Rewrite in capitals: soup",
@@ -350,16 +357,20 @@ prompts = [
 # %% id="predict-shortcut"
 predict("7.d", ...)
 
-# %% id="gains"
+# %% id="desk"
 short = {"Is": "Yes, the first of May.", "Rewrite": "SOUP"}
 desk = MockServer(lambda prompt: short.get(prompt.split()[0], menu * 3), pace=Pace(ttft=0.5, itl=0.05, prefill=0.001), clock=clock)
-right = 0
+create, right = desk.client().chat.completions.create, 0
+
+# %% id="gains"
 for prompt in prompts:
     messages = [{"role": "user", "content": prompt}]
-    answer = record(desk.client().chat.completions.create, clock=clock, model="mock-1", messages=messages, stream=True)
+    answer = record(create, clock=clock, model="mock-1", messages=messages, stream=True)
     gain = e2e(answer) - ttfv(answer)
     right += shortcut(prompt) == (gain > 1)
     print(f"{prompt[:37]:<38} {'stream' if shortcut(prompt) else 'unary':<7} would gain {gain:4.2f} s")
+
+# %% id="reveal-shortcut"
 reveal("7.d", right, "of five")
 
 # %% [markdown]
@@ -396,7 +407,6 @@ reveal("7.d", right, "of five")
 # Python list.
 
 # %% id="reviews"
-import asyncio
 from collections import Counter
 
 reviews = [f"Visit {n}: {'good' if n % 3 else 'cold'} soup" for n in range(39)] + [...]
@@ -432,6 +442,8 @@ for limit, stream in ((40, False), (10, False), (10, True)):
     labels = await clock.play(pool(limit, stream))
     took[limit, stream] = clock.now() - began
     print(f"  {dict(Counter(one if isinstance(one, str) else type(one).__name__ for one in labels))}")
+
+# %% id="reveal-pool"
 reveal("7.e", took[10, False], "s")
 
 # %% [markdown]
@@ -475,6 +487,7 @@ def enrich(order):
         raise ValueError(f"no dish in {found}")
     return order | found
 
+# %% id="table"
 table, rejected = [], []
 for order in orders:
     try:
@@ -524,6 +537,7 @@ async def screens(send):
     await send(shown)
     return {name: Timeline(0.0, tuple(chunks)) for name, chunks in shown.items()}
 
+# %% id="reveal-desk"
 slowest = await clock.play(screens(in_turn))
 reveal("7.f", round(e2e(slowest["desk"]), 2), "s")
 
@@ -570,6 +584,7 @@ def query(prompt, mode="auto"):
     answer = record(judge.client().chat.completions.create, clock=clock, model="mock-1", messages=messages, stream=streamed)
     return (chunk.text for chunk in answer.chunks) if streamed else answer.text
 
+# %% id="letters"
 for piece in query("Classify: good soup"):
     print(piece, end=" ", flush=True)
 
