@@ -1,7 +1,7 @@
 """Which mode for which use: three decisions, each a row of questions of which the first yes decides.
 
-The product says which service does the work, and what it costs. The display says how a reader gets to see the answer, and
-the wire how it travels from the model to your program. The last two are independent: what is streamed may be shown whole.
+The display says how a reader gets to see the answer, the product which service does the work and what it costs, and the wire
+how the answer travels from the model to your program. What is streamed may be shown whole.
 """
 
 from __future__ import annotations
@@ -27,56 +27,56 @@ class Decision:
         return {outcome for _, outcome in self.turns} | {self.otherwise}
 
     def sentence(self) -> str:
-        steps = "; ".join(f"{question} {outcome}" for question, outcome in self.turns)
-        return f"{self.name} ({self.asks}) {steps}; else {self.otherwise}."
+        steps = " ".join(f"{question} Then {outcome}." for question, outcome in self.turns)
+        return f"{self.name}: {self.asks} {steps} Else {self.otherwise}."
 
 
 DECISIONS = (
     Decision(
-        "1 Product",
+        "1 Display",
+        "what does the reader see, and when?",
+        (
+            ("Is it for a program, judged as a whole, or there in a second?", "whole"),
+            ("Is it a form or a card?", "fields"),
+            ("Does the reader listen?", "sentences"),
+            ("Is it judged window by window?", "held back"),
+        ),
+        "pieces",
+    ),
+    Decision(
+        "2 Product",
         "which service does the work?",
         (
             ("Do people talk with it?", "realtime"),
-            ("Are there many, and is tomorrow early enough?", "batch"),
-            ("May it be slow, or be refused for now?", "flex"),
-            ("Does it take minutes, or outlive its connection?", "background"),
+            ("Thousands, a day's time, and nobody waits?", "batch"),
+            ("May the line drop before it is done?", "background"),
+            ("Is there an hour, and nobody waits?", "flex"),
         ),
         "sync",
-    ),
-    Decision(
-        "2 Display",
-        "what does the reader see, and when?",
-        (
-            ("Is it for a program, or there within a second?", "whole"),
-            ("Must it be checked, or be valid, as a whole?", "whole"),
-            ("Is it a form or a card?", "by field"),
-            ("Does the reader listen?", "by sentence"),
-        ),
-        "as it comes",
     ),
     Decision(
         "3 Wire",
         "how does it travel to you?",
         (
+            ("Do both sides talk, or are there many tool calls?", "socket"),
             ("Is it shown before it is whole?", "streamed"),
-            ("May you want to stop it?", "streamed"),
-            ("Is it silent for longer than a line may be?", "streamed"),
+            ("Would its line be silent for too long?", "streamed"),
         ),
         "unary",
     ),
 )
 
-LEFT, TOP, ROW = 12, 44, 150
-BOX, BOX_HEIGHT, STEP = 136, 58, 172
+LEFT, TOP, ROW = 12, 44, 164
+BOX, BOX_HEIGHT, STEP = 140, 72, 173
 LINE = 16
-"""Pixels from line to line; a box has room for three lines of so many letters:"""
-LETTERS = 20
+"""Pixels from line to line; a box has room for four lines of so many letters:"""
+LETTERS = 19
 
 
 def plot_decision(decisions: Sequence[Decision] = DECISIONS) -> Figure:
     """The decisions one below the other: questions in boxes from left to right, each answer below its question."""
     parts = [part for row, one in enumerate(decisions) for part in _row(one, TOP + ROW * row)]
-    reading = "\n".join(one.sentence() for one in decisions)
+    reading = "\n".join(textwrap.fill(one.sentence(), 100, subsequent_indent="  ") for one in decisions)
     return Figure(svg("Three decisions", reading, TOP + ROW * len(decisions), parts), reading)
 
 

@@ -17,7 +17,8 @@ from course_utils import Visit, made, then, watch
 from course_utils import arecord, e2e, plot_decision, plot_timelines, ttfv
 
 clock = VirtualClock()
-menu = "Today we have soup with bread, a salad from the garden, and cake. The soup is hot, the cake is fresh, and we are glad."
+menu = "Today we have soup with bread, a salad from the garden, and cake."
+menu += " The soup is hot, the cake is fresh, and we are glad."
 cafe = MockServer(menu, pace=Pace(ttft=0.5, itl=0.05), clock=clock)
 ask = {"messages": [{"role": "user", "content": "What is on the menu?"}]}
 
@@ -120,7 +121,7 @@ print(f"pong after {await clock.play(pong_after('/chat')):.2f} s")
 plot_timelines(served, title="Noon, with as many as it takes")
 
 # %% [markdown]
-# Is it so on a real port, too? The same application by `uvicorn`, in a café where an answer takes 0.7 seconds of your own:
+# Is it so on a real port, too? The same application, served by `uvicorn` in real time, with a quicker model behind it:
 
 # %% id="port" tags=["live"]
 import httpx2
@@ -190,7 +191,7 @@ print(cafe.ledger)
 # %% [markdown]
 # One entry each, and the model stops within a token. What stands after the loop never runs when somebody leaves;
 # `finally` does (lesson 4). But don't `await` a slow database there: the task is being cancelled, and so is your `await`. Hand
-# the entry to somebody who stays.
+# the entry to a task that stays.
 #
 # Two things this endpoint lacks: a word to the guest when the model breaks off, after the 200, and a look at the finish reason. You
 # add such things in exercise 7.2.
@@ -247,13 +248,13 @@ async def laptop(policy, path, question, again):
     later = (await watch(app, {"Ben": again(len(first.chunks))}, clock))["Ben"]
     entries = [entry for entry in list(cafe.ledger)[-2:] if entry.tokens_generated]
     print(f"{policy}: {first.text} [back] {later.text}")
-    return {f"{policy}: model": made(entries, entries[0].arrived), f"{policy}: screen": then(first, later, 6)}
+    model, screen = made(entries, entries[0].arrived), then(first, later, 6)
+    return {f"{policy}: model": model, f"{policy}: screen": screen}
 
 # %% id="policies"
 cancel = await clock.play(laptop("cancel", "/page", ask, lambda count: Visit("/page", ask)))
-resume = await clock.play(
-    laptop("resume", "/keep", {"prompt": "The menu?"}, lambda count: Visit(f"/keep?after={count}"))
-)
+prompt = {"prompt": "What is on the menu?"}
+resume = await clock.play(laptop("resume", "/keep", prompt, lambda count: Visit(f"/keep?after={count}")))
 plot_timelines(cancel | resume, title="One laptop, two policies")
 
 # %% id="reveal-laptop"
@@ -280,7 +281,8 @@ reveal("7.b", cancel["cancel: model"].tokens, "tokens")
 # | **background** | a key, with which you come back for the answer | the full one |
 # | **realtime** | a socket on which both sides speak | its own |
 #
-# Each decision is a row of questions. Begin at the left; the first *yes* decides:
+# Each decision is a row of questions. Begin at the left; the first *yes* decides. (A batch, and a job in the background that is shown
+# whole, are fetched, so they have no line that could be silent.)
 
 # %% id="decisions"
 plot_decision()
@@ -310,7 +312,7 @@ for stream in (False, True):
     except openai.APITimeoutError as error:
         print(error)
     over[stream] = clock.now() - sent
-    print(f"stream={stream!s:<5} over after {over[stream]:6.2f} s, {came}")
+    print(f"stream={stream!s:<5} over after {over[stream]:6.2f} s, {came or 'nothing came'}")
 print(night.ledger)
 
 # %% id="reveal-night"
@@ -359,7 +361,7 @@ predict("7.d", ...)
 
 # %% id="desk"
 short = {"Is": "Yes, the first of May.", "Rewrite": "SOUP"}
-desk = MockServer(lambda prompt: short.get(prompt.split()[0], menu * 3), pace=Pace(ttft=0.5, itl=0.05, prefill=0.001), clock=clock)
+desk = MockServer(lambda prompt: short.get(prompt.split()[0], menu), clock=clock)
 create, right = desk.client().chat.completions.create, 0
 
 # %% id="gains"
@@ -383,18 +385,18 @@ reveal("7.d", right, "of five")
 #
 # Ten uses, decided by the picture above:
 #
-# | use | product | display | wire | because |
+# | use | display | product | wire | because |
 # |---|---|---|---|---|
-# | chatbot | sync | as it comes | streamed | people read along and stop early; *background* if it has to survive a closed laptop |
-# | code in an editor | sync | as it comes | streamed | read while it grows; the completion of a line is shown whole |
-# | e-mail, at night | batch | whole | unary | nobody waits, and half the price |
-# | batch classification | batch | whole | unary | a word each; if it is needed today, a pool with a limit |
-# | data pipeline | flex | whole | unary | each record must be valid as a whole |
-# | live transcription | realtime | as it comes | streamed | the wait must be *bounded*; correct whole sentences, not each fragment |
-# | document processing | batch | whole | unary | hundreds, by tomorrow; a single long one in the *background* |
-# | interactive search | sync | as it comes | streamed | results first, the summary grows below; from a cache, whole |
-# | report generation | background | whole | streamed | minutes long, must outlive its line; events for a progress bar |
-# | writing assistant | sync | as it comes | streamed | one stream, every screen; a changed word is shown whole |
+# | chatbot | pieces | sync | streamed | people read along and stop early; *background* if it has to survive a closed laptop |
+# | code in an editor | pieces | sync | streamed | read while it grows; the completion of a line is shown whole |
+# | e-mails, at night | whole | flex | unary | nobody waits, and half the price; a *batch* from a thousand on |
+# | batch classification | whole | batch | unary | a word each; if it is needed today, a pool with a limit |
+# | data pipeline | whole | sync | unary | a program waits, and each record must be valid as a whole |
+# | live transcription | whole | sync | unary | corrections are tiny: a sentence at a time, in a pause; *realtime* if the model hears the voice |
+# | document processing | whole | flex | unary | done by tonight; nobody looks |
+# | interactive search | pieces | sync | streamed | results first, the summary grows below; from a cache, whole |
+# | report generation | whole | flex | streamed | minutes of silence; in the *background* if the line may drop |
+# | writing assistant | pieces | sync | streamed | one stream, every screen; a changed word is shown whole |
 #
 # Here the core ends; the record and the summary at the end hold for it, too. Do exercises 7.1 and 7.2 now, or go further.
 #
@@ -410,7 +412,11 @@ reveal("7.d", right, "of five")
 from collections import Counter
 
 reviews = [f"Visit {n}: {'good' if n % 3 else 'cold'} soup" for n in range(39)] + [...]
-judge = MockServer(lambda review: "positive" if "good" in review else "negative", pace=Pace(ttft=0.6), clock=clock, max_streams=10)
+
+def opinion(prompt):
+    return "positive" if "good" in prompt else "negative"
+
+judge = MockServer(opinion, pace=Pace(ttft=0.6), clock=clock, max_streams=10)
 classify = judge.async_client().chat.completions.create
 
 # %% [markdown]
@@ -441,7 +447,8 @@ for limit, stream in ((40, False), (10, False), (10, True)):
     began = clock.now()
     labels = await clock.play(pool(limit, stream))
     took[limit, stream] = clock.now() - began
-    print(f"  {dict(Counter(one if isinstance(one, str) else type(one).__name__ for one in labels))}")
+    named = [label if isinstance(label, str) else type(label).__name__ for label in labels]
+    print(" ", dict(Counter(named)))
 
 # %% id="reveal-pool"
 reveal("7.e", took[10, False], "s")
@@ -467,14 +474,14 @@ print(reviews[-1], "is", labels[-1])
 # The third: a pipeline adds to each order what a model finds in it, as JSON. A program reads it, so it must be valid as a whole.
 
 # %% id="orders"
-orders = [{"id": number, "text": text} for number, text in enumerate(["Two soups", "Hello?", "The whole menu", "A cake"])]
 finds = {
     "Two soups": '{"dish": "soup", "count": 2}',
     "Hello?": '{"greeting": "Good morning!"}',
     "The whole menu": '{"dish": "soup, salad and cake", "count": 1}',
     "A cake": '{"dish": "cake", "count": 1}',
 }
-kitchen = MockServer(finds.get, pace=Pace(ttft=0.5, itl=0.05), clock=clock).client().chat.completions.create
+orders = [{"id": number, "text": text} for number, text in enumerate(finds)]
+kitchen = MockServer(finds.get, clock=clock).client().chat.completions.create
 
 # %% id="enrich"
 def enrich(order):
@@ -578,10 +585,12 @@ plot_timelines(looked, title="Each screen takes the newest text when it is ready
 # "Flexible": one function, which returns a text, or pieces of it when the mode is *stream*. What does this loop print?
 
 # %% id="coat"
+say = judge.client().chat.completions.create
+
 def query(prompt, mode="auto"):
     messages = [{"role": "user", "content": prompt}]
     streamed = mode == "stream" or mode == "auto" and shortcut(prompt)
-    answer = record(judge.client().chat.completions.create, clock=clock, model="mock-1", messages=messages, stream=streamed)
+    answer = record(say, clock=clock, model="mock-1", messages=messages, stream=streamed)
     return (chunk.text for chunk in answer.chunks) if streamed else answer.text
 
 # %% id="letters"
@@ -600,14 +609,14 @@ for piece in query("Classify: good soup"):
 # %% id="record"
 page = {
     "Use": "chat on the café's page; guests in the queue, on phones, one with a screen reader",
-    "Product": "background, for phones close; kept for ten minutes",
-    "Display": "as it comes; by sentence for the screen reader",
+    "Display": "pieces; sentences for the screen reader",
+    "Product": "background, for phones fall asleep; kept for ten minutes",
     "Wire": "streamed, events by POST; a comment each 15 s of silence",
-    "It has gone": "go on. Stop is a button, with a request of its own",
+    "Line gone": "the model goes on. Stop is a button, with a request of its own",
     "No finish reason": "show what came, say 'interrupted', offer 'again'",
     "Limits": "first token 2 s, silence 10 s, all 60 s; a 429 is asked again when it says",
     "Log": "the whole text and how it ended, once, also if the guest has left",
-    "Measured": f"three guests at once: first words after {ttfv(served['Cleo']):.1f} s; one waiter: {ttfv(blocked['Cleo']):.1f} s",
+    "Measured": f"of three at once the last reads after {ttfv(served['Cleo'])} s, not {ttfv(blocked['Cleo'])} s",
     "Rejected": "unary (seconds of nothing); cancel on disconnect (made and paid twice)",
     "Look again": "when guests ask for more than the menu, or prices change",
 }
@@ -619,8 +628,8 @@ for what, words in page.items():
 #
 # ### To take home
 #
-# The folder `use_cases/` has twelve short programs, each tested: chatbot, web chat, background documents, e-mails, classification,
-# pipeline, transcription, dashboard, shared writing, a flag for streaming, stream and log, and a client for all modes.
+# The folder `use_cases/` has twelve short programs, each tested: chatbot, web chat, documents in the background, e-mails, classification,
+# a pipeline with JSON, transcription, a dashboard, writing together, an endpoint with a flag, a log of streams, and a client for both modes.
 #
 # ## Exercises
 #
@@ -628,7 +637,7 @@ for what, words in page.items():
 #
 # ## Summary
 #
-# - Three decisions: product, display, wire. Ask who reads, how long the answer is, and what must not happen on the way.
+# - Three decisions: display, product, wire. Ask who reads, how long the answer is, and what must not happen on the way.
 # - `async def` makes nothing asynchronous. Test with three at once, and a ping.
 # - A connection that has gone says nothing about the person. Choose a policy, and log in `finally`.
 # - Batch is a product. A pool is sync calls with a limit.
