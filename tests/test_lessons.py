@@ -10,7 +10,7 @@ import anyio.to_thread
 import fastapi.sse
 import pytest
 
-from course_utils import deployments, eventsource, lanes, leakage, metrics, proxy, seats
+from course_utils import decision, deployments, eventsource, lanes, leakage, metrics, proxy, seats
 from course_utils.carriers import carry, overhear
 from course_utils.checks import exercises
 from course_utils.envelopes import unwrap
@@ -322,3 +322,87 @@ def test_thoughts_cost_what_lesson_5_says():
 def test_half_a_prompt_saves_of_the_whole_answer_of_lesson_5_what_the_guide_says():
     first, whole = (int(number) for number in re.findall(r"(\d+)%", stored("05_first_token_latency", "05-half")))
     assert 1 <= whole <= 5 < 3 * 5 < first
+
+
+@pytest.fixture(scope="module")
+def lesson_7() -> tuple[str, str]:
+    """Its prose, and its code."""
+    name = "07_use_cases_by_mode.py"
+    return prose(name), (SOURCE / name).read_text("utf-8")
+
+
+def test_the_menu_of_lesson_7_takes_the_tokens_and_seconds_it_says(lesson_7):
+    text, code = lesson_7
+    menu = "".join(re.findall(r'^menu \+?= "(.*)"$', code, re.MULTILINE))
+    count, first, last = re.search(
+        r"has (\d+) tokens, the first after ([\d.]+) seconds, the last after (\d+)", text
+    ).groups()
+    assert len(tokens(menu)) == int(count)
+    assert f"cafe = MockServer(menu, pace=Pace(ttft={first}, itl=0.05)" in code
+    assert float(first) + (int(count) - 1) * 0.05 == float(last)
+    assert int(stated(r"The model takes (\d+) seconds for its", text)) == float(last)
+
+
+def test_guests_of_lesson_7_wait_for_those_before_them_and_then_for_nobody(lesson_7):
+    def first_words(cell):
+        return re.findall(r"first text after ([\d.]+) s", stored("07_use_cases_by_mode", cell))
+
+    assert first_words("07-green") == ["0.5"]
+    assert first_words("07-noon") == ["0.5", "2.5", "4.5"]
+    assert first_words("07-served") == ["0.5"] * 3
+    assert float(stated(r"pong after ([\d.]+)", stored("07_use_cases_by_mode", "07-pong"))) > 1.9
+    assert float(stated(r"pong after ([\d.]+)", stored("07_use_cases_by_mode", "07-served"))) == 0
+
+
+def test_ben_of_lesson_7_is_away_as_long_and_has_read_as_much_as_it_says(lesson_7):
+    text, code = lesson_7
+    assert "Ben leaves after one second" in text
+    assert "leaves=1.0" in code
+    assert "opened it five seconds later" in text
+    assert "await clock.asleep(5)" in code
+    had = int(stated(r"when the laptop closed Ben had (\d+)", text))
+    assert "client_left after 1 s" in stored("07_use_cases_by_mode", "07-books-ledger")
+    assert f"{had} tokens generated" in stored("07_use_cases_by_mode", "07-books-ledger")
+
+
+def test_nothing_is_made_twice_under_resume_in_lesson_7_and_the_beginning_is_under_cancel():
+    said = dict(re.findall(r"(?m)^(cancel|resume): (.*\[back\].*)$", stored("07_use_cases_by_mode", "07-policies")))
+    first, again = said["cancel"].split(" [back] ")
+    assert again.startswith(first)
+    assert said["resume"].replace(" [back] ", "") == again
+    made = re.findall(r"model: .* (\d+) pieces", stored("07_use_cases_by_mode", "07-policies"))
+    assert int(made[0]) - int(made[1]) == 11
+
+
+def test_the_report_of_lesson_7_is_as_long_and_as_slow_as_it_says(lesson_7):
+    text, code = lesson_7
+    words, pace = re.search(r"A report of (\d+) tokens is made at night, (\w+) tokens a second", text).groups()
+    assert f'["page"] * {words}), pace=Pace(ttft=2, itl=0.25)' in code
+    assert pace == "four"
+    assert f"timeout={stated(r'a time-out of ([0-9]+) seconds', text)})" in code
+    assert f"completed {words} words" in stored("07_use_cases_by_mode", "07-poll")
+
+
+def test_the_pool_of_lesson_7_has_the_places_and_the_pace_it_says(lesson_7):
+    text, code = lesson_7
+    assert "ten answers at once and refuses more" in text
+    assert f"pace=Pace(ttft={stated(r'An answer takes ([0-9.]+) seconds', text)}), clock=clock, max_streams=10)" in code
+    runs = re.findall(r"([\d.]+) s: #{40}", stored("07_use_cases_by_mode", "07-pools"))
+    assert "the pool takes the same time" in text
+    assert runs[0] == runs[1] == "2.4"
+
+
+def test_the_phone_of_lesson_7_needs_the_time_it_says(lesson_7):
+    text, code = lesson_7
+    assert f'"phone": {stated(r"which needs ([0-9.]+) seconds to show", text)}' in code
+    drawn = re.findall(r"(\d+) pieces", stored("07_use_cases_by_mode", "07-boards"))
+    assert drawn[0] == drawn[1] == "31"
+    assert int(drawn[2]) < 8
+
+
+def test_the_cheat_sheet_has_ten_rows_in_the_words_of_the_picture(lesson_7):
+    rows = re.findall(r"^# \| ([\w ,-]+) \| ([\w ]+) \| (\w+) \| (\w+) \| .* \|$", lesson_7[1], re.MULTILINE)[1:]
+    assert len(rows) == 10
+    for _, *chosen in rows:
+        for choice, decided in zip(chosen, decision.DECISIONS, strict=True):
+            assert choice in decided.outcomes
