@@ -150,8 +150,8 @@ waiter, waiters = cafe.client().chat.completions, cafe.async_client().chat.compl
 #
 # ## A web chat that keeps its books
 #
-# The first use case at length. Guests read along, so the answer goes to the page as it comes, as events. And the café wants
-# to know what its model has said, whole, also if the guest leaves:
+# The first use case at length. Guests read along and see early when it goes astray, and growing text is its own typing indicator: so the
+# answer goes to the page as it comes, as events. And the café wants to know what its model has said, whole, also if the guest leaves:
 
 # %% id="chat"
 log = []
@@ -233,7 +233,8 @@ async def back(after: int):
     return StreamingResponse(kept(stream, after), media_type="text/plain")
 
 # %% [markdown]
-# Under *cancel* Ben asks again when he is back. Under *resume* his page says how many pieces it has, and gets the others.
+# Under *cancel* Ben asks again when he is back. Under *resume* his page says how many pieces it has, and gets the others. `laptop`
+# plays it: a second of reading, five away, and a second visit.
 #
 # **Predict.** The answer has 31 tokens, and when the laptop closed Ben had 11. How many does the model make for him in all,
 # under *cancel*?
@@ -282,7 +283,7 @@ reveal("7.b", cancel["cancel: model"].tokens, "tokens")
 # | **realtime** | a socket on which both sides speak | its own |
 #
 # Each decision is a row of questions. Begin at the left; the first *yes* decides. (A batch, and a job in the background that is shown
-# whole, are fetched, so they have no line that could be silent.)
+# whole, are fetched, so they have no line that could be silent. *Held back* is a window behind, as in lesson 4.)
 
 # %% id="decisions"
 plot_decision()
@@ -320,7 +321,7 @@ reveal("7.c", over[False], "s")
 
 # %% [markdown]
 # The unary call got nothing, and its tokens were made and paid. The stream came home, though nobody watched: *streamed on the wire,
-# shown whole*. (Anthropic's SDKs refuse a unary call that might take more than ten minutes.) Better still is a job that needs no
+# shown whole*. (In 2026 Anthropic's SDKs refuse a unary call that might take more than ten minutes.) Better still is a job that needs no
 # line: in the *background*, and you ask now and then:
 
 # %% id="poll"
@@ -607,7 +608,7 @@ for piece in query("Classify: good soup"):
 # measured above:
 
 # %% id="record"
-page = {
+decided = {
     "Use": "chat on the café's page; guests in the queue, on phones, one with a screen reader",
     "Display": "pieces; sentences for the screen reader",
     "Product": "background, for phones fall asleep; kept for ten minutes",
@@ -620,7 +621,7 @@ page = {
     "Rejected": "unary (seconds of nothing); cancel on disconnect (made and paid twice)",
     "Look again": "when guests ask for more than the menu, or prices change",
 }
-for what, words in page.items():
+for what, words in decided.items():
     print(f"{what + ':':<18}{words}")
 
 # %% [markdown]
