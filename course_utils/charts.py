@@ -43,6 +43,42 @@ def plot_bars(values: Mapping[str, float], *, title: str, unit: str = "", highli
     return Figure(svg(title, reading, 46 + BAR * len(values) + 12, parts), reading)
 
 
+def plot_stacks(stacks: Mapping[str, Mapping[str, float]], *, title: str, unit: str = "s") -> Figure:
+    """One horizontal bar a name, made of parts, from left to right in the order in which all of them have them."""
+    if not stacks or not all(stacks.values()):
+        raise ValueError("there is nothing to draw: expected at least one bar, each with at least one part")
+    names = list(next(iter(stacks.values())))
+    if len(names) > len(COLOURS) or any(list(parts) != names for parts in stacks.values()):
+        raise ValueError(
+            f"expected the same parts in each bar, {len(COLOURS)} at most, got {list(map(list, stacks.values()))}"
+        )
+    most = max(sum(parts.values()) for parts in stacks.values()) or 1.0
+    drawn = [text(BAR_LEFT, 46, "from left to right: " + ", ".join(names), QUIET)]
+    drawn += [
+        _stack(name, list(parts.values()), 58 + 30 * row, most, unit)
+        for row, (name, parts) in enumerate(stacks.items())
+    ]
+    reading = f"{title}.\n" + "\n".join(
+        f"{name}: " + ", ".join(f"{part} {_number(round(value, 2), unit)}" for part, value in parts.items()) + "."
+        for name, parts in stacks.items()
+    )
+    return Figure(svg(title, reading, 58 + 30 * len(stacks) + 10, drawn), reading)
+
+
+def _stack(name: str, values: Sequence[float], y: float, most: float, unit: str) -> str:
+    """A bar of parts with gaps between them; a part says its value where there is room for it."""
+    parts, x = [text(BAR_LEFT - 22, y + 15, name, INK, "end")], float(BAR_LEFT)
+    for number, value in enumerate(values):
+        wide = value / most * (WIDTH - BAR_LEFT - BAR_ROOM)
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y}" width="{max(wide - 1.5, 0.5):.1f}" height="21" fill="{COLOURS[number]}"/>'
+        )
+        if wide > 40:
+            parts.append(text(round(x + wide / 2, 1), y + 15, f"{value:.2f}", "#ffffff", "middle"))
+        x += wide
+    return "".join([*parts, text(round(x + 8, 1), y + 15, _number(round(sum(values), 2), unit), QUIET)])
+
+
 def plot_curves(curves: Mapping[str, Sequence[tuple[float, float]]], *, title: str, x: str, y: str) -> Figure:
     """Curves through points ``(x, y)``, each with its name at its right end. Both axes begin at 0."""
     if not curves or not all(curves.values()):

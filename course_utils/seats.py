@@ -132,5 +132,6 @@ def crowd(users: int, pace: Pace = HOUSE) -> Crowd:
     mock = MockServer(REPLY, pace=pace, clock=VirtualClock())
     run = rehearse(closed_loop, mock, users=users, count=users * ROUNDS)
     first = tuple(sample for sample in run.warm if sample.due == 0)
-    later = Run(warm=[sample for sample in run.warm if sample.due > 0], seconds=run.seconds)
-    return Crowd(users, pace, first, later)
+    later = [sample for sample in run.warm if sample.due > 0]
+    began = min(sample.due for sample in later)
+    return Crowd(users, pace, first, Run(warm=later, seconds=run.seconds - began))

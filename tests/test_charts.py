@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from course_utils.charts import COLOURS, plot_bars, plot_curves, plot_dots
+from course_utils.charts import COLOURS, plot_bars, plot_curves, plot_dots, plot_stacks
 
 SVG = "{http://www.w3.org/2000/svg}"
 SHARES = {" the": 0.5, " be": 0.25, "<b>&": 0.0}
@@ -101,3 +101,31 @@ def test_dots_stand_on_the_same_axes_and_are_read_out():
 def test_no_dots_are_refused():
     with pytest.raises(ValueError, match="nothing to draw"):
         plot_dots({"calm": []}, title="", x="", y="")
+
+
+PARTS = {"a long <text>": {"base": 0.5, "reading": 1.5}, "a wish": {"base": 0.5, "reading": 0.0}}
+
+
+def test_the_parts_of_a_stack_are_as_long_as_their_values_and_follow_each_other():
+    figure = plot_stacks(PARTS, title="Where it goes")
+    bars = [(float(node.get("x")), float(node.get("width"))) for node in nodes(figure, "rect")[1:]]
+    (base, short), (reading, long), (second, same), _ = bars
+    assert base == second
+    assert short == same
+    assert reading - base == pytest.approx(short, abs=2)
+    assert long == pytest.approx(3 * short, abs=4)
+
+
+def test_a_stack_names_its_parts_in_their_order_and_says_them():
+    figure = plot_stacks(PARTS, title="Where it goes")
+    assert {"from left to right: base, reading", "a long <text>", "2 s", "1.50"} <= set(words(figure))
+    assert figure.reading.splitlines()[1:] == [
+        "a long <text>: base 0.5 s, reading 1.5 s.",
+        "a wish: base 0.5 s, reading 0 s.",
+    ]
+
+
+@pytest.mark.parametrize("stacks", [{}, {"a": {}}, {"a": {"base": 1.0}, "b": {"reading": 1.0}}])
+def test_stacks_without_parts_or_of_different_ones_are_refused(stacks):
+    with pytest.raises(ValueError, match="expected"):
+        plot_stacks(stacks, title="Nothing")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from course_utils import lm
 from course_utils.lm import weights
+from course_utils.lm.batch import Batch
 from course_utils.lm.bpe import Tokenizer
 from course_utils.lm.model import Model
 from course_utils.lm.plain import PlainModel
@@ -317,3 +318,42 @@ def test_an_exchange_is_a_question_and_the_answer_in_the_next_paragraph():
     assert list(taught("corpus").exchanges([chapter])) == []
     chapter = 'She sat.\n\n"Is it so very late?"\n\n"Not so late," said he, "as you think."'
     assert list(taught("corpus").exchanges([chapter])) == [("Is it so very late?", "Not so late, as you think.")]
+
+
+def in_a_batch(model: Model, prompts: list[list[int]], count: int) -> list[list[int]]:
+    """The likeliest ``count`` tokens behind each of prompts of one length, all texts in the same steps."""
+    batch, texts = Batch(model, len(prompts)), [list(prompt) for prompt in prompts]
+    for at in range(len(prompts[0]) + count - 1):
+        rows = batch.step([text[at] for text in texts])
+        for text, row in zip(texts, rows, strict=True):
+            if at + 1 == len(text):
+                text.append(int(row.argmax()))
+    return [text[-count:] for text in texts]
+
+
+def test_a_text_in_a_batch_is_the_text_it_is_alone(model):
+    prompts = [TOKENS.encode(text)[:4] for text in (NOVEL, "Mr. Darcy was not at all", "It is a truth, that")]
+    assert in_a_batch(model, prompts, 12) == [greedy(model, prompt, 12) for prompt in prompts]
+
+
+def test_the_logits_of_a_step_are_those_of_each_text_alone(model):
+    batch = Batch(model, 2)
+    batch.step([5, 300])
+    rows = batch.step([7, 9])
+    for row, ids in zip(rows, ([5, 7], [300, 9]), strict=True):
+        np.testing.assert_allclose(row, model.forward(ids)[-1], atol=1e-3)
+
+
+def test_a_step_of_a_batch_reads_a_token_of_each_text(model):
+    before = model.tokens_processed
+    Batch(model, 3).step([1, 2, 3])
+    assert model.tokens_processed - before == 3
+
+
+def test_a_batch_takes_a_token_for_each_of_its_texts_and_has_at_least_one(model):
+    with pytest.raises(ValueError, match="a token for each of 2 texts, got 3"):
+        Batch(model, 2).step([1, 2, 3])
+    with pytest.raises(ValueError, match="at least one text"):
+        Batch(model, 0)
+    with pytest.raises(ValueError, match="0 to 1023"):
+        Batch(model, 1).step([1024])

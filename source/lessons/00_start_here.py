@@ -70,7 +70,7 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 # | 3 | [Transport mechanisms](03_transport_mechanisms.ipynb) | How do the pieces travel: SSE, WebSocket and others? |
 # | 4 | [Streaming trade-offs](04_streaming_tradeoffs.ipynb) | What can go wrong, and what does it cost? |
 # | 5 | [First-token latency](05_first_token_latency.ipynb) | How long until something appears, and why? |
-# | 6 | Full-response latency | How long until all of it is there? |
+# | 6 | [Full-response latency](06_full_response_latency.ipynb) | How long until all of it is there? |
 # | 7 | [Use cases by mode](07_use_cases_by_mode.ipynb) | Which mode for which application? |
 #
 # ```mermaid
