@@ -2,18 +2,21 @@
 
 import asyncio
 import dataclasses
+import inspect
 import json
 import re
+import statistics
 from pathlib import Path
 
 import anyio.to_thread
 import fastapi.sse
 import pytest
 
-from course_utils import decision, deployments, eventsource, lanes, leakage, metrics, proxy, seats
+from course_utils import decision, deployments, eventsource, intervals, lanes, leakage, metrics, proxy, seats
 from course_utils.carriers import carry, overhear
 from course_utils.checks import exercises
 from course_utils.envelopes import unwrap
+from course_utils.intervals import interval
 from course_utils.lanes import race
 from course_utils.lm import weights
 from course_utils.metrics import BEYOND
@@ -406,3 +409,142 @@ def test_the_cheat_sheet_has_ten_rows_in_the_words_of_the_picture(lesson_7):
     for _, *chosen in rows:
         for choice, decided in zip(chosen, decision.DECISIONS, strict=True):
             assert choice in decided.outcomes
+
+
+LESSON_6 = "06_full_response_latency"
+
+
+@pytest.fixture(scope="module")
+def lesson_6() -> tuple[str, str]:
+    """Its prose, and its code."""
+    return prose(f"{LESSON_6}.py"), (SOURCE / f"{LESSON_6}.py").read_text("utf-8")
+
+
+def printed(cell: str) -> list[float]:
+    """The numbers that a cell of lesson 6 has printed."""
+    return [float(number) for number in re.findall(r"[-+]?\d+(?:\.\d+)?", stored(LESSON_6, cell))]
+
+
+def test_the_formula_of_lesson_6_knows_requests_that_it_has_not_seen(lesson_6):
+    lines = stored(LESSON_6, "06-new-cases").splitlines()
+    assert "It does. And it says what helps: shorter *answers*" in lesson_6[0]
+    for line in lines:
+        predicted, measured = (float(seconds) for seconds in re.findall(r"([\d.]+) s", line))
+        assert predicted == pytest.approx(measured, rel=0.05)
+
+
+def test_only_tokens_explain_the_time_in_lesson_6(lesson_6):
+    text, code = lesson_6
+    assert "one sends three tokens in a chunk, one thinks" in text
+    assert '"mock-1;pack=3", "mock-1;reasoning=120"' in code
+    for line in stored(LESSON_6, "06-chunks").splitlines()[1:]:
+        by_chunks, by_tokens, took = (float(seconds) for seconds in re.findall(r"([\d.]+) s\b", line))
+        assert by_tokens == pytest.approx(took, rel=0.05)
+        assert by_chunks < took * 0.6
+
+
+def test_the_experiment_of_lesson_6_is_as_large_as_it_says(lesson_6):
+    text, code = lesson_6
+    unary, total = re.search(r'took ([\d.]+) seconds, "the total operation" ([\d.]+)', text).groups()
+    assert f"{total} / {unary}" in code
+    assert ("We run the comparison ten times" in text, "for _ in range(10)]" in code) == (True, True)
+    assert ("Fifty answers, each compared with each" in text, "for seed in range(50)]" in code) == (True, True)
+    assert ("From the thirty differences alone" in text, code.count("for number in range(30)]")) == (True, 2)
+    assert int(stated(r"do it ([\d,]+) times", text).replace(",", "")) == intervals.DRAWS
+    assert (
+        int(stated(r"the middle (\d+) % of these", text)) / 100
+        == inspect.signature(interval).parameters["share"].default
+    )
+
+
+def test_ten_runs_contradict_each_other_and_most_answers_take_what_lesson_6_says(lesson_6):
+    runs = printed("06-ten")
+    times = list(zip(runs[::2], runs[1::2], strict=True))
+    assert "some say the contrary of others" in lesson_6[0]
+    assert 3 <= sum(streamed > unary for unary, streamed in times) <= 7
+    assert "Most answers take about eight" in lesson_6[0]
+    assert statistics.median(runs) == pytest.approx(8, abs=0.5)
+
+
+def test_lesson_6_finds_nothing_where_there_is_nothing_and_the_fault_where_there_is_one():
+    said = stored(LESSON_6, "06-four-designs").splitlines()[1:]
+    ends = [[float(end) for end in re.search(r"\(([-+.\d]+) to ([-+.\d]+)\)", line).groups()] for line in said]
+    assert [line.partition(":")[0] for line in said] == [
+        "ours, in turn",
+        "ours, at once",
+        "theirs, in turn",
+        "theirs, at once",
+    ]
+    assert all(low < 0 < high for low, high in ends[:3])
+    assert ends[3][1] < -1
+
+
+def test_nobody_else_is_served_by_the_published_server_of_lesson_6():
+    ours, theirs = stored(LESSON_6, "06-ledgers").splitlines()[1:]
+    assert "at most 2 at once" in ours
+    assert "one at a time" in theirs
+
+
+def test_the_calls_of_lesson_6_take_and_get_what_it_says(lesson_6):
+    text, code = lesson_6
+    count, each = re.search(r"(Five) documents .* takes ([\d.]+) seconds, and `gather`", text).groups()
+    assert (count, f"ttft={each}, itl=0.0)" in code, "gathered(summarize, 5)" in code) == ("Five", True, True)
+    serial, together = (float(end) for end in re.findall(r"ends after ([\d.]+) s", stored(LESSON_6, "06-awaited")))
+    assert serial == 5 * together == 5 * float(each)
+    assert "Fifty documents, gathered, at a server that makes eight answers at once" in text
+    assert ("gathered(summarize_async, 50)" in code, "max_streams=8" in code) == (True, True)
+    assert printed("06-fifty")[-2:] == [8, 42]
+
+
+def test_the_time_outs_of_lesson_6_are_those_it_says(lesson_6):
+    text, code = lesson_6
+    assert '"An answer may take one second, so I set `timeout=1.0`." This one takes four.' in text
+    assert printed("06-timeout")[-1] == 1.0
+    assert "silent for five seconds, but its server sends a comment each half second" in text
+    assert '"mock-1;ttft=5;heartbeat=0.5"' in code
+    assert "client_left after 1 s" in stored(LESSON_6, "06-deadline")
+
+
+def test_one_user_more_and_nobody_is_content_in_lesson_6(lesson_6):
+    text, code = lesson_6
+    step, limit = stated(r"its step takes ([\d.]+) seconds", text), stated(r"wants a token each ([\d.]+) seconds", text)
+    assert ("a twentieth of that more" in text, f"itl={step}, batch={1 / 20:g})" in code) == (True, True)
+    assert f'"tpot": {limit}' in code
+    pace = Pace(ttft=0.2, itl=float(step), batch=1 / 20)
+    kept = {users: seats.crowd(users, pace).run.goodput({"tpot": float(limit)}) for users in (31, 32)}
+    assert "one user more, and nobody is content" in text
+    assert kept[31] > 0 == kept[32]
+
+
+def test_the_house_of_lesson_6_keeps_littles_law(lesson_6):
+    text, code = lesson_6
+    assert "Two requests a second come, and each stays for 2 seconds or so" in text
+    assert "rate=2," in code
+    first, second = stored(LESSON_6, "06-little").splitlines()[:2]
+    rate, stay, product = (float(number) for number in re.findall(r"\d+\.\d+", first))
+    seen = float(stated(r"([\d.]+) on average", second))
+    assert stay == 2
+    assert product == pytest.approx(rate * stay, abs=0.02)
+    assert seen == pytest.approx(product, rel=0.02)
+
+
+def test_percentiles_of_parts_lie_on_both_sides_of_that_of_the_whole_in_lesson_6():
+    lines = [re.findall(r"\d+\.\d+", line) for line in stored(LESSON_6, "06-percentiles").splitlines()]
+    (*_, half, whole), (*_, most, last) = ([float(number) for number in line] for line in lines)
+    assert half < whole
+    assert most > last
+
+
+def test_numbers_of_lesson_6_look_better_and_nobody_is_served_better():
+    made, held = (rows for rows in re.findall(r"gap ([\d.]+) s, first token ([\d.]+) s, last ([\d.]+) s",
+                                             stored(LESSON_6, "06-hold")))  # fmt: skip
+    assert float(held[0]) < 0.2 < float(made[0])
+    assert float(held[1]) > float(made[1])
+    assert held[2] == made[2]
+    (p90, good, refused), (best, better, many) = (
+        [float(number) for number in re.findall(r"p90 +([\d.]+) s, goodput ([\d.]+) .*, (\d+) of", line)[0]]
+        for line in stored(LESSON_6, "06-shed").splitlines()
+    )
+    assert best < p90
+    assert better > good
+    assert many > 0 == refused

@@ -31,6 +31,14 @@ def test_a_users_first_request_is_a_warm_up():
     assert all(sample.due > 0 for sample in seen.run.warm)
 
 
+def test_the_seconds_of_a_run_begin_where_the_warm_up_of_the_first_user_ends():
+    """So that its rates are those of the requests that it has: alone she has three, one after the other."""
+    run = crowd(1).run
+    answer = HOUSE.ttft + 4 * HOUSE.itl
+    assert run.seconds == pytest.approx(3 * answer)
+    assert run.goodput({"ttft": HOUSE.ttft}) == pytest.approx(1 / answer)
+
+
 def test_the_picture_never_has_more_bars_at_a_moment_than_seats():
     figure = crowd(5, Pace(ttft=0.5, itl=0.25, slots=2)).plot()
     bars = re.search(r'd="([^"]*)"[^>]*stroke-width="6"', figure.svg).group(1)

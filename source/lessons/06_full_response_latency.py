@@ -33,10 +33,10 @@ question = [{"role": "user", "content": "What do you like about walks?"}]
 #
 # ## Where the time goes
 #
-# Here is a server whose pace we pretend not to know. We measure it as you would a service. First vary what it *reads*, and
-# let it write a single token; then vary what it *writes*.
+# Here is a server whose pace we pretend not to know, and a measurement as you would make it at a service: what it read, what
+# it wrote, and how long that took.
 
-# %% id="samples"
+# %% id="measure"
 pace = Pace(ttft=0.4, itl=0.02, prefill=0.0002, jitter=0.3)
 house = MockServer(" ".join(["on"] * 600), pace=pace, clock=clock)
 ask = house.client().chat.completions.create
@@ -47,6 +47,10 @@ def measure(words, limit):
     used = ask(model="mock-1", messages=essay, max_completion_tokens=limit).usage
     return used.prompt_tokens, used.completion_tokens, clock.now() - began
 
+# %% [markdown]
+# First vary what it *reads*, and let it write a single token. Then vary what it *writes*.
+
+# %% id="samples"
 read = [measure(words, 1) for words in (1, 1000, 2000, 3000, 4000)]
 written = [measure(1, limit) for limit in (1, 100, 200, 300, 400, 500, 600)]
 
@@ -154,7 +158,7 @@ async def streamed(seed: int | None = None):
 # %% id="predict-ten"
 predict("6.b", ...)
 
-# %% id="ten"
+# %% id="seconds"
 web = app_client(app)
 
 async def seconds(path, later=0.0):
@@ -166,6 +170,7 @@ async def seconds(path, later=0.0):
 async def both(one, other):
     return await asyncio.gather(seconds(one), seconds(other, later=0.5))  # a hand moves from terminal to terminal
 
+# %% id="ten"
 runs = [await clock.play(both("/whole", "/stream")) for _ in range(10)]
 for unary, stream in runs:
     print(f"unary {unary:5.2f} s, streamed {stream:5.2f} s")
@@ -204,6 +209,7 @@ async def difference(stream, number, at_once=False):
         took = [await seconds(f"{path}?seed={number}") for path in paths]
     return took[paths.index(stream)] - took[paths.index("/whole")]
 
+# %% id="pairs"
 pairs = [await clock.play(difference("/stream", number)) for number in range(30)]
 print(f"mean {sum(pairs) / 30:+.2f} s, interval {interval(pairs)[0]:+.2f} to {interval(pairs)[1]:+.2f} s")
 
@@ -223,7 +229,7 @@ plot_differences(designs, title="The same two endpoints, two designs", **sides)
 #
 # Their streaming endpoint was another one. See the `for`: the client is synchronous, and it stands in an `async def`.
 
-# %% id="published" tags=["find-the-bug"]
+# %% id="published"
 async def blocking_pieces(seed):
     for chunk in sync_create(**request, seed=seed, stream=True):
         if chunk.choices and chunk.choices[0].delta.content:
@@ -282,10 +288,11 @@ plot_spans(held, title="What the model was asked, and when")
 # The same bug in another dress. Five documents are to be summarized, each call takes 0.4 seconds, and `gather` makes them
 # parallel, says the tutorial:
 
-# %% id="gather" tags=["find-the-bug"]
+# %% id="gather"
 clerk = MockServer("It is about walks.", pace=Pace(ttft=0.4, itl=0.0), clock=clock)
 sync_client, async_client = clerk.client(), clerk.async_client()
 
+# %% id="summarize"
 async def summarize(number):
     document = [{"role": "user", "content": f"Summarize document {number}."}]
     return sync_client.chat.completions.create(model="mock-1", messages=document)
@@ -444,6 +451,8 @@ from course_utils.lm.batch import Batch
 model, words = load(), [" She", " He", " They", " It"]
 batch, ids = Batch(model, 4), [tokenizer().encode(word)[0] for word in words]
 texts = [[id] for id in ids]
+
+# %% id="batch-texts"
 for _ in range(6):
     ids = [int(row.argmax()) for row in batch.step(ids)]
     texts = [[*text, id] for text, id in zip(texts, ids)]
@@ -596,10 +605,10 @@ for flag in (False, True):
 # | connection, base | keeping the client, a nearer server | a constant |
 # | queue | fewer at once, more seats | grows with the load, in the first token |
 # | reading | shorter prompt, prefix cache | grows with the tokens in, in the first token |
-# | writing | a shorter answer, fewer thoughts, a faster model | grows with the tokens out |
+# | writing | a shorter answer, fewer thoughts, a faster model (some guess several tokens a step) | grows with the tokens out |
 # | many users | smaller batches | every gap a little longer |
 # | your program | `await`, closing, limits | whatever the formula doesn't explain |
-# | streaming | none of these | the same last token, a much earlier first |
+# | streaming | none of these | the same tokens, price and last token, and a much earlier first |
 #
 # ## Exercises
 #
