@@ -53,7 +53,7 @@ def plot_stacks(stacks: Mapping[str, Mapping[str, float]], *, title: str, unit: 
             f"expected the same parts in each bar, {len(COLOURS)} at most, got {list(map(list, stacks.values()))}"
         )
     most = max(sum(parts.values()) for parts in stacks.values()) or 1.0
-    drawn = [text(BAR_LEFT, 46, "from left to right: " + ", ".join(names), QUIET)]
+    drawn = [text(BAR_LEFT, 46, "from left to right:", QUIET), *_legend(names, BAR_LEFT + 125)]
     drawn += [
         _stack(name, list(parts.values()), 58 + 30 * row, most, unit)
         for row, (name, parts) in enumerate(stacks.items())
@@ -63,6 +63,16 @@ def plot_stacks(stacks: Mapping[str, Mapping[str, float]], *, title: str, unit: 
         for name, parts in stacks.items()
     )
     return Figure(svg(title, reading, 58 + 30 * len(stacks) + 10, drawn), reading)
+
+
+def _legend(names: Sequence[str], x: float) -> list[str]:
+    """A square and a name for each part; a letter is taken to be eight pixels wide, which is more than most are."""
+    parts = []
+    for number, name in enumerate(names):
+        parts.append(f'<rect x="{x:g}" y="36" width="11" height="11" fill="{COLOURS[number]}"/>')
+        parts.append(text(x + 16, 46, name, INK))
+        x += 36 + 8 * len(name)
+    return parts
 
 
 def _stack(name: str, values: Sequence[float], y: float, most: float, unit: str) -> str:

@@ -69,11 +69,12 @@ class _Row:
 
     def draw(self, most: float, top: int) -> str:
         y = top + 16
-        dots = "".join(f"M{_x(value, most):g} {y}h0" for value in self.values)
+        # in three rows, so that those which lie together can be told apart
+        dots = "".join(f"M{_x(value, most):g} {y + 6 * (row % 3) - 8}h0" for row, value in enumerate(self.values))
         parts = [
             f'<text x="12" y="{y + 2}" fill="{INK}" font-weight="600">{escape(self.name)}</text>',
             text(12, y + 20, self.found(), QUIET),
-            f'<path d="{dots}" stroke="{TEXT}" stroke-width="7" stroke-linecap="round" opacity=".45" fill="none"/>',
+            f'<path d="{dots}" stroke="{TEXT}" stroke-width="6" stroke-linecap="round" fill="none"/>',
         ]
         if self.ends is not None:
             low, high = (_x(end, most) for end in self.ends)

@@ -108,7 +108,7 @@ PARTS = {"a long <text>": {"base": 0.5, "reading": 1.5}, "a wish": {"base": 0.5,
 
 def test_the_parts_of_a_stack_are_as_long_as_their_values_and_follow_each_other():
     figure = plot_stacks(PARTS, title="Where it goes")
-    bars = [(float(node.get("x")), float(node.get("width"))) for node in nodes(figure, "rect")[1:]]
+    bars = [(float(node.get("x")), float(node.get("width"))) for node in nodes(figure, "rect")[3:]]
     (base, short), (reading, long), (second, same), _ = bars
     assert base == second
     assert short == same
@@ -118,7 +118,7 @@ def test_the_parts_of_a_stack_are_as_long_as_their_values_and_follow_each_other(
 
 def test_a_stack_names_its_parts_in_their_order_and_says_them():
     figure = plot_stacks(PARTS, title="Where it goes")
-    assert {"from left to right: base, reading", "a long <text>", "2 s", "1.50"} <= set(words(figure))
+    assert {"from left to right:", "base", "reading", "a long <text>", "2 s", "1.50"} <= set(words(figure))
     assert figure.reading.splitlines()[1:] == [
         "a long <text>: base 0.5 s, reading 1.5 s.",
         "a wish: base 0.5 s, reading 0 s.",

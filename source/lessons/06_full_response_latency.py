@@ -10,8 +10,9 @@
 # %% id="setup"
 import asyncio
 import openai
-from course_utils import MockServer, Pace, VirtualClock, app_client, arecord, crowd, predict, record, rehearse, reveal
-from course_utils import arrivals, closed_loop, e2e, e2e_tps, gaps, open_loop, percentile, table, tpot, ttft, user_tps
+from course_utils import app_client, arecord, MockServer, Pace, predict, record, reveal, VirtualClock
+from course_utils import arrivals, e2e, e2e_tps, gaps, percentile, ttft, user_tps
+from course_utils import Chunk, crowd, open_loop, rehearse, Timeline
 from course_utils import interval, plot_curves, plot_differences, plot_spans, plot_stacks, plot_timelines, spans
 
 clock = VirtualClock()
@@ -101,9 +102,10 @@ plot_stacks(parts, title="Where the time goes")
 usage = {"stream_options": {"include_usage": True}, "stream": True, "max_completion_tokens": 240}
 for name in ("mock-1", "mock-1;pack=3", "mock-1;reasoning=120"):
     answer = record(ask, model=name, messages=question, clock=clock, **usage)
-    chunks = len(arrivals(answer))
-    by_chunks, by_tokens = (base + (count - 1) * writing for count in (chunks, answer.tokens))
-    print(f"{name:<21} {chunks:3} chunks: {by_chunks:.1f} s, {answer.tokens} tokens: {by_tokens:.1f} s, took {e2e(answer):.1f} s")
+    print(f"{name:<21}took {e2e(answer):.1f} s,", end="")
+    for unit, count in {"chunks": len(arrivals(answer)), "tokens": answer.tokens}.items():
+        print(f"  by its {count:3} {unit} {base + (count - 1) * writing:.1f} s", end="")
+    print()
 
 # %% [markdown]
 # Only the tokens of `usage` explain the time, hidden thoughts included. It comes in the last chunk, the one without choices, if
@@ -115,7 +117,7 @@ print(sum(hasattr(chunk, "usage") for chunk in stream), "of", len(stream), "chun
 print(sum(chunk.usage is not None for chunk in stream), "has a usage")
 
 # %% [markdown]
-# **Say it:** base, reading, writing: fit them from the tokens that the server counted. Where an answer takes longer than that, look for what
+# **Say it:** base, reading, writing: fit them from the tokens that the server counted. (Exercise 6.1 fits all three at once.) Where an answer takes longer than that, look for what
 # stands in no formula: a queue, many users (lesson 5), a proxy (lesson 3), a cold cache. Or your own program.
 #
 # ## The experiment
@@ -133,6 +135,7 @@ sync_create, create = writer.client().chat.completions.create, writer.async_clie
 system = {"role": "system", "content": "You are a kind host."}
 request = {"model": "austen", "messages": [system, *question], "temperature": 0.8, "n": 1}
 
+# %% id="whole-endpoint"
 @app.get("/whole")
 async def whole(seed: int | None = None):
     answer = await create(**request, seed=seed)
@@ -168,7 +171,8 @@ async def seconds(path, later=0.0):
     return clock.now() - due
 
 async def both(one, other):
-    return await asyncio.gather(seconds(one), seconds(other, later=0.5))  # a hand moves from terminal to terminal
+    # half a second is what a hand takes from one terminal to the other
+    return await asyncio.gather(seconds(one), seconds(other, later=0.5))
 
 # %% id="ten"
 runs = [await clock.play(both("/whole", "/stream")) for _ in range(10)]
@@ -203,11 +207,10 @@ draw = random.Random(6)
 
 async def difference(stream, number, at_once=False):
     paths = draw.sample(["/whole", stream], 2)
-    if at_once:
-        took = await both(*[f"{path}?seed={number}" for path in paths])
-    else:
-        took = [await seconds(f"{path}?seed={number}") for path in paths]
-    return took[paths.index(stream)] - took[paths.index("/whole")]
+    urls = [f"{path}?seed={number}" for path in paths]
+    times = await both(*urls) if at_once else [await seconds(url) for url in urls]
+    took = dict(zip(paths, times))
+    return took[stream] - took["/whole"]
 
 # %% id="pairs"
 pairs = [await clock.play(difference("/stream", number)) for number in range(30)]
@@ -223,7 +226,8 @@ designs = {"as published": [stream - unary for unary, stream in runs], "30 pairs
 plot_differences(designs, title="The same two endpoints, two designs", **sides)
 
 # %% [markdown]
-# Nothing to find, and nothing found, as exactly as that small bar is wide.
+# Nothing to find, and nothing found: the small bar is the interval, and 0 lies in it. (Ten runs as different as those above have
+# no interval worth printing.)
 #
 # ### The server they used
 #
@@ -248,9 +252,11 @@ predict("6.c", ...)
 
 # %% id="four-designs"
 designs = {"ours, in turn": pairs}
-others = {"ours, at once": ("/stream", True), "theirs, in turn": ("/published", False), "theirs, at once": ("/published", True)}
-for name, (path, at_once) in others.items():
-    designs[name] = [await clock.play(difference(path, number, at_once)) for number in range(30)]
+for server, path, at_once in (
+    ("ours", "/stream", True), ("theirs", "/published", False), ("theirs", "/published", True),
+):
+    found = [await clock.play(difference(path, number, at_once)) for number in range(30)]
+    designs[f"{server}, {'at once' if at_once else 'in turn'}"] = found
 plot_differences(designs, title="Two servers, two ways to send", **sides)
 
 # %% id="reveal-blocking"
@@ -258,7 +264,8 @@ reveal("6.c", sum(designs["theirs, at once"]) / 30, "s")
 
 # %% [markdown]
 # "Streaming is faster", and with an interval far from 0! It is the *unary* answer that waits: while the stream runs, its `for` holds the
-# event loop, and the server does nothing else. One pair in the ledger of the model, the stream sent first:
+# event loop, and the server does nothing else. How long it waits is a matter of who was sent first, so there are two heaps. One pair in
+# the ledger of the model, the stream sent first:
 
 # %% id="ledgers"
 held = {}
@@ -355,7 +362,7 @@ async_client, answers = small.async_client(), []
 try:
     answers = await clock.play(gathered(summarize_async, 50))
 except openai.RateLimitError as error:
-    print(error.status_code, error.body["message"])
+    print(f"{error.status_code}: {error.body['message']}")
 made = sum(entry.status == 200 for entry in small.ledger)
 print(f"{made} answers were made and {len(small.ledger) - made} requests refused")
 reveal("6.e", len(answers), "answers")
@@ -381,7 +388,7 @@ began = clock.now()
 try:
     tell(model="mock-1", messages=question, timeout=1.0)
 except openai.APITimeoutError as error:
-    print(f"unary: {error} after {clock.now() - began:.2f} s")
+    print(f"unary: {type(error).__name__} after {clock.now() - began:.2f} s")
 answer = record(tell, model="mock-1", messages=question, stream=True, timeout=1.0, clock=clock)
 reveal("6.f", e2e(answer), "s")
 
@@ -416,7 +423,7 @@ print(novel.ledger[-1])
 
 # %% [markdown]
 # **Say it:** a time-out of the client limits a silence. An answer needs three limits, by your own clock: for the first token, for the silence between
-# tokens (comments don't count), and for the whole.
+# tokens (comments don't count), and for the whole. (Exercise 6.3 builds them.)
 #
 # And for a unary call: the SDK tries again, twice unless you say otherwise (`max_retries`), each time with the whole time-out.
 #
@@ -502,7 +509,8 @@ reveal("6.g", max(users for users, rate in curves["goodput"] if rate > 0), "user
 
 # %% [markdown]
 # *Goodput* counts the answers that keep every limit. It goes with the throughput, and falls off a cliff: one user more, and nobody is
-# content, while the machine earns more than ever. **Say it:** throughput is what the machine does, goodput what users get of it.
+# content, while the machine earns more than ever. (In life it is a slope, for no two answers are alike.) **Say it:** throughput is
+# what the machine does, goodput what users get of it.
 #
 # ### Little's law
 #
@@ -516,10 +524,12 @@ predict("6.h", ...)
 inn = MockServer("Yes, it is.", pace=Pace(ttft=0.4, itl=0.4), clock=VirtualClock())
 run = rehearse(open_loop, inn, rate=2, count=120, seed=3)
 visits = spans(inn.ledger)
-moments = [number / 10 for number in range(int(run.seconds * 10))]
-seen = [sum(start <= at < end for start, end in visits) for at in moments]
 stay = sum(end - start for start, end in visits) / len(visits)
 print(f"{len(visits) / run.seconds:.2f} a second x {stay:.2f} s = {len(visits) / run.seconds * stay:.2f}")
+
+# %% id="look"
+moments = [number / 10 for number in range(int(run.seconds * 10))]
+seen = [sum(start <= at < end for start, end in visits) for at in moments]
 print(f"looked ten times a second: {sum(seen) / len(seen):.2f} on average, {max(seen)} at most")
 reveal("6.h", sum(seen) / len(seen))
 
@@ -557,11 +567,14 @@ for rank in (50, 90):
 # back, and let them go at an even pace:
 
 # %% id="hold"
-jerky = record(tell, model="mock-1;pause=12:1;pause=24:1", messages=question, stream=True, clock=clock)
-even = record(tell, model="mock-1;ttft=2.5;itl=0.1", messages=question, stream=True, clock=clock)
-for name, each in {"as made": jerky, "held": even}.items():
+made = record(tell, model="mock-1;pause=12:1;pause=24:1", messages=question, stream=True, clock=clock)
+start = max(at - 0.1 * number for number, at in enumerate(arrivals(made)))
+held = Timeline(0.0, tuple(Chunk(start + 0.1 * number, "on") for number in range(made.tokens)))
+
+# %% id="held"
+for name, each in {"as made": made, "held": held}.items():
     print(f"{name:<8} longest gap {max(gaps(each)):.1f} s, first token {ttft(each):.1f} s, last {e2e(each):.1f} s")
-plot_timelines({"as made": jerky, "held": even}, title="Which one would you rather read?")
+plot_timelines({"as made": made, "held": held}, title="Which one would you rather read?")
 
 # %% [markdown]
 # The longest gap has gone, and no token comes earlier. *Your latencies are too long?* More requests come than this server can do. Once
@@ -578,7 +591,7 @@ for name, most in {"queue": None, "refuse": 8}.items():
 # %% [markdown]
 # By its p90 the second server is a dream, and its goodput is far better, too. Is it? To refuse early can be right: a queue that only grows
 # serves nobody in time. But the refused have nothing. So never print the one number without the other: the answers in time, *and* the
-# share of all who asked.
+# share of all who asked. (Exercise 6.4 counts both.)
 #
 # ### Nobody waits
 #
