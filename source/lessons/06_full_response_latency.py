@@ -231,7 +231,8 @@ plot_differences(designs, title="The same two endpoints, two designs", **sides)
 #
 # ### The server they used
 #
-# Their streaming endpoint was another one. See the `for`: the client is synchronous, and it stands in an `async def`.
+# Their streaming endpoint was another one. See the `for`: the client is synchronous, and it stands in an `async def`. (The unary one
+# was a plain `def`, which FastAPI runs in a thread. While the loop is free that does as well as ours.)
 
 # %% id="published"
 async def blocking_pieces(seed):
