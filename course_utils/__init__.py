@@ -52,7 +52,8 @@ _HOME = {
     "decision": ("plot_decision",),
     "visits": ("Visit", "made", "then", "watch"),
     "timeline": ("Chunk", "Timeline", "arecord", "record"),
-    "widgets": ("CrankWidget", "CrowdWidget", "LeakWidget", "ProxyWidget", "RaceWidget"),
+    "twins": ("compare_twins", "plot_twins"),
+    "widgets": ("CrankWidget", "CrowdWidget", "LeakWidget", "ProxyWidget", "RaceWidget", "TwinsWidget"),
     "environment": ("doctor",),
     "checks.vocabulary": ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"),
 }

@@ -30,15 +30,22 @@ def interval(values: Sequence[float], *, share: float = 0.95, seed: int = 0) -> 
 
 
 def plot_differences(
-    groups: Mapping[str, Sequence[float]], *, title: str, below: str, above: str, unit: str = "s"
+    groups: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    below: str,
+    above: str,
+    unit: str = "s",
+    reach: float | None = None,
 ) -> Figure:
     """A row a group: a dot for each difference, and its mean with the interval. ``below`` and ``above`` say what the sides mean.
 
-    A group of fewer than 20 values gets its dots only.
+    A group of fewer than 20 values gets its dots only. The scale reaches as far as the values, or as ``reach`` says; what lies
+    beyond is drawn at its end.
     """
     if not groups or not all(groups.values()):
         raise ValueError("there is nothing to draw: expected at least one group, each with at least one difference")
-    most = max(abs(value) for values in groups.values() for value in values) or 1.0
+    most = reach or max(abs(value) for values in groups.values() for value in values) or 1.0
     rows = [_Row(name, values, unit) for name, values in groups.items()]
     bottom = ROWS_TOP + ROW * len(rows)
     parts = [_scale(most, bottom, below, above, unit)]
@@ -88,7 +95,7 @@ class _Row:
 
 def _x(value: float, most: float) -> float:
     middle, half = (ROWS_LEFT + WIDTH - RIGHT) / 2, (WIDTH - RIGHT - ROWS_LEFT) / 2
-    return round(middle + value / most * half, 1)
+    return round(middle + max(-1.0, min(1.0, value / most)) * half, 1)
 
 
 def _scale(most: float, bottom: int, below: str, above: str, unit: str) -> str:

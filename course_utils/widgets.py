@@ -13,6 +13,7 @@ from course_utils.leakage import plot_leaks
 from course_utils.plots import Figure
 from course_utils.proxy import Proxy
 from course_utils.seats import crowd
+from course_utils.twins import plot_twins
 
 
 class _Drawn(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -199,3 +200,43 @@ class CrowdWidget(_Drawn):
 
     def __repr__(self) -> str:
         return f"CrowdWidget(users={self.users.value})\n{self.figure.reading}"
+
+
+class TwinsWidget(_Drawn):
+    """How many pairs, of which lengths, and what chance makes of two services that are alike. Its twin: ``plot_twins(10)``.
+
+    ``widget.pairs.value = 30`` does what dragging the slider does, ``widget.again.click()`` what the button does.
+    """
+
+    def __init__(self, pairs: int = 10) -> None:
+        self.pairs = ipywidgets.IntSlider(
+            pairs,
+            min=1,
+            max=100,
+            description="pairs",
+            style={"description_width": "120px"},
+            layout=ipywidgets.Layout(width="560px"),
+            continuous_update=False,
+        )
+        self.same_length = ipywidgets.Checkbox(
+            False, description="both answers of a pair have the same length", style={"description_width": "0"}
+        )
+        self.again = ipywidgets.Button(description="Again", tooltip="Compare them once more")
+        self.view = ipywidgets.HTML()
+        self._seed = 0
+        super().__init__([self.pairs, self.same_length, self.again, self.view])
+        self.pairs.observe(self._redraw, "value")
+        self.same_length.observe(self._redraw, "value")
+        self.again.on_click(self._compare_again)
+        self._redraw()
+
+    def _compare_again(self, button: Any) -> None:
+        self._seed += 1
+        self._redraw()
+
+    def _redraw(self, change: Any = None) -> None:
+        self.figure = plot_twins(self.pairs.value, self.same_length.value, self._seed)
+        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
+
+    def __repr__(self) -> str:
+        return f"TwinsWidget(pairs={self.pairs.value}, same_length={self.same_length.value})\n{self.figure.reading}"

@@ -59,6 +59,12 @@ def test_a_dot_stands_on_the_side_of_its_sign_and_nothing_in_the_middle():
     assert f'd="M{zero:g} 68V' in figure.svg
 
 
+def test_what_lies_beyond_the_scale_is_drawn_at_its_end():
+    figure = plot_differences({"pairs": [-9.0, -4.0, 0.0, 4.0, 9.0]}, title="Pairs", reach=4, **SIDES)
+    far, low, _, high, further = (float(x) for x in re.findall(r"M([\d.]+) \d+h0", figure.svg))
+    assert (far, further) == (low, high)
+
+
 def test_the_picture_says_who_won_how_often_and_the_interval_where_there_are_enough():
     low, high = interval(SPREAD)
     figure = plot_differences({"few": [-1.0, 2.0, 3.0], "<many>": SPREAD}, title="Pairs", **SIDES)

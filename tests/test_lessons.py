@@ -12,7 +12,7 @@ import anyio.to_thread
 import fastapi.sse
 import pytest
 
-from course_utils import decision, deployments, eventsource, intervals, lanes, leakage, metrics, proxy, seats
+from course_utils import decision, deployments, eventsource, intervals, lanes, leakage, metrics, proxy, seats, twins
 from course_utils.carriers import carry, overhear
 from course_utils.checks import exercises
 from course_utils.envelopes import unwrap
@@ -477,6 +477,12 @@ def test_lesson_6_finds_nothing_where_there_is_nothing_and_the_fault_where_there
     ]
     assert all(low < 0 < high for low, high in ends[:3])
     assert ends[3][1] < -1
+
+
+def test_one_length_helps_more_than_a_hundred_pairs_as_lesson_6_says(lesson_6):
+    assert "Which helps more, a hundred pairs or the same length?" in lesson_6[0]
+    (low, high), (least, most) = interval(twins.compare_twins(30, same_length=True)), interval(twins.compare_twins(100))
+    assert high - low < (most - least) / 3
 
 
 def test_nobody_else_is_served_by_the_published_server_of_lesson_6():

@@ -12,7 +12,7 @@ import asyncio
 import openai
 from course_utils import app_client, arecord, MockServer, Pace, predict, record, reveal, VirtualClock
 from course_utils import arrivals, e2e, e2e_tps, gaps, percentile, ttft, user_tps
-from course_utils import Chunk, crowd, open_loop, rehearse, Timeline
+from course_utils import Chunk, crowd, open_loop, rehearse, Timeline, TwinsWidget
 from course_utils import interval, plot_curves, plot_differences, plot_spans, plot_stacks, plot_timelines, spans
 
 clock = VirtualClock()
@@ -228,6 +228,15 @@ plot_differences(designs, title="The same two endpoints, two designs", **sides)
 # %% [markdown]
 # Nothing to find, and nothing found: the small bar is the interval, and 0 lies in it. (Ten runs as different as those above have
 # no interval worth printing.)
+#
+# Two services again that are exactly alike, calculated this time, so that you can repeat it as often as you like. Press *Again* a
+# few times: who wins? Which helps more, a hundred pairs or the same length?
+
+# %% id="twins"
+TwinsWidget()
+
+# %% [markdown]
+# The length. Where the values differ less, you need fewer of them.
 #
 # ### The server they used
 #
