@@ -219,7 +219,10 @@ class TwinsWidget(_Drawn):
             continuous_update=False,
         )
         self.same_length = ipywidgets.Checkbox(
-            False, description="both answers of a pair have the same length", style={"description_width": "0"}
+            False,
+            description="both answers of a pair have the same length",
+            style={"description_width": "0"},
+            layout=ipywidgets.Layout(width="560px"),
         )
         self.again = ipywidgets.Button(description="Again", tooltip="Compare them once more")
         self.view = ipywidgets.HTML()
