@@ -66,6 +66,50 @@ def fit(samples):
 check("6.1", fit)
 
 # %% [markdown]
+# ## 6.2 Many prompts, a few at a time (15 minutes, core)
+#
+# Ask a service for the answers to many prompts. `mock` is a mock server as in the lessons: `mock.async_client()` and
+# `mock.client()` give the SDK's clients, which don't retry by themselves; `mock.model` is the model's name. `time` stands in for
+# Python's module, on the clock of the check. `asyncio` is the real one, but there are no threads.
+#
+# - Return a list with the text of each answer, that of prompt `i` in place `i`.
+# - At any moment at most `limit` requests are under way, and no place stays free while a prompt waits for one. The limit is for
+#   one call; other calls may run beside it, and the event loop has other things to do, too.
+# - A prompt whose request fails has the result `None` and is not asked again. The others get their answers all the same.
+# - A 429 (`openai.RateLimitError`) is no failure. Its response has a header `retry-after`, in seconds. When these are over, ask
+#   again, as often as it takes. Until then the prompt needs no place, and the others go on.
+
+# %% exercise="6.2"
+import asyncio
+
+import openai
+
+async def run_many(prompts, limit, mock, time):
+    """Return the answers' texts in the order of the prompts, with None for each that failed.
+
+    If "Hello" is answered with "Hi!", and the request of "Go" fails, run_many(["Hello", "Go"], 5, ...) returns ["Hi!", None].
+    """
+    # solution
+    client, gate = mock.async_client(), asyncio.Semaphore(limit)
+
+    async def one(prompt):
+        messages = [{"role": "user", "content": prompt}]
+        while True:
+            try:
+                async with gate:
+                    answer = await client.chat.completions.create(model=mock.model, messages=messages)
+                return answer.choices[0].message.content
+            except openai.RateLimitError as error:
+                await asyncio.sleep(float(error.response.headers["retry-after"]))
+            except openai.APIError:
+                return None
+
+    return await asyncio.gather(*map(one, prompts))
+
+# %% check="6.2"
+check("6.2", run_many)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
