@@ -14,7 +14,7 @@ _HOME = {
     "concurrency": ("most_at_once", "plot_spans", "spans"),
     "clock": ("course_clock", "play", "RealClock", "VirtualClock"),
     "api": ("MODEL",),
-    "cuts": ("cut", "share_wrong"),
+    "reads": ("shake", "share_wrong"),
     "envelopes": ("layers", "locate", "unwrap"),
     "conduct": ("Conduct", "conduct_of"),
     "eventsource": ("EventSource",),

@@ -554,3 +554,15 @@ def test_numbers_of_lesson_6_look_better_and_nobody_is_served_better():
     assert best < p90
     assert better > good
     assert many > 0 == refused
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.glob("0[2-7]_*.py")), ids=lambda path: path.stem)
+def test_a_lesson_opens_with_three_questions_from_earlier_ones_whose_answers_are_folded(path):
+    after_setup = path.read_text("utf-8").split("# %% ", 3)[3]
+    opening = re.split(r"\n(?=# #+ )", after_setup.split("# %%")[0])
+    told = next(part for part in opening if "<details>" in part)
+    questions = re.findall(r"<details><summary>\d\. (.+?\?)</summary>\n(.+?)</details>", told, re.DOTALL)
+    assert len(questions) == 3
+    assert opening.index(told) <= 1
+    for _, answer in questions:
+        assert int(stated(r"\(lesson (\d)\)\.$", answer)) < int(path.stem[:2])

@@ -3,7 +3,7 @@
 #
 # 3.1 and 3.4 are the core (15 and 10 minutes), 3.2 and 3.3 go further (20 minutes each). Write your code where it says so
 # and run the check below it. `hint("3.1")` helps in three steps, `reset("3.1")` starts over, `progress()` shows where you
-# stand. The checks have a network of their own that cuts where it likes, and a clock on which waiting is arithmetic.
+# stand. The checks have a network of their own that splits where it likes, and a clock on which waiting is arithmetic.
 
 # %% id="setup"
 from course_utils import check, hint, progress, reset, solution
@@ -11,7 +11,7 @@ from course_utils import check, hint, progress, reset, solution
 # %% [markdown]
 # ## 3.1 Read events from shaken bytes (15 minutes, core)
 #
-# `chunks` gives the body of an answer as the network delivers it: `bytes`, cut anywhere, now and then none at all. Write a
+# `chunks` gives the body of an answer as the network delivers it: `bytes`, split anywhere, now and then none at all. Write a
 # generator that yields a tuple `(type, data, id)` for each server-sent event, as soon as its last byte has come.
 #
 # - The text is UTF-8. A byte-order mark at its start is dropped; bytes that are no UTF-8 become U+FFFD.

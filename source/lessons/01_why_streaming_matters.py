@@ -9,7 +9,7 @@
 # %% id="setup"
 from course_utils import connect, deliver, plot_timelines, predict, race, record, reveal
 from course_utils import Pace, RaceWidget
-from course_utils import e2e, gaps, ttfc, ttfv
+from course_utils import arrivals, e2e, gaps, ttfc, ttfv
 
 # ttft: seconds to the first token; itl: seconds between tokens
 llm = connect(pace=Pace(ttft=0.5, itl=0.1))
@@ -91,6 +91,9 @@ reveal("1.a", ttfv(unary), "s")
 #
 # **Say it:** streaming does not make the answer finish sooner, it lets you begin to read sooner.
 #
+# So a chat feels like a talk: an answer begins at once, and you may interrupt. (The dots of a typing indicator only promise that.)
+# Games, tickers and notifications stream, too; new is that the text is *made* while it is sent.
+#
 # ### The first chunk is not the first word
 #
 # Is the first chunk of the stream the first text? `ttfc`, the time to first chunk, is what many tools report.
@@ -102,7 +105,7 @@ print(f"first chunk: {ttfc(streamed):.2f} s")
 print(f"first text:  {ttfv(streamed):.2f} s")
 
 # %% [markdown]
-# The first chunk only says that an assistant is about to speak. Whoever takes it for the first token reports a tenth of the
+# This *role chunk* only says that an assistant is about to speak. Whoever takes it for the first token reports a tenth of the
 # wait.
 #
 # ## What the server says
@@ -129,7 +132,7 @@ print(llm.ledger)
 predict("1.b", ...)
 
 # %% [markdown]
-# `race` runs all three lanes, each with the reader under it.
+# `race` runs all three lanes, each with the reader under it (`reading` works out her times from the `token_arrivals`).
 
 # %% id="race-code"
 run = race(tokens_per_second=10)
@@ -176,7 +179,7 @@ run = race(tokens_per_second=10)
 for lane in ("streamed", "fake stream"):
     timeline = run.timelines[lane]
     print(lane)
-    print("  chunks with text:", len(gaps(timeline)) + 1)
+    print("  chunks with text:", len(arrivals(timeline)))
     print(f"  first text:  {ttfv(timeline):.3f} s")
     print(f"  last text:   {e2e(timeline):.3f} s")
     print(f"  longest gap: {max(gaps(timeline)):.3f} s")

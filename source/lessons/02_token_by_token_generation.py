@@ -14,6 +14,19 @@ from course_utils.lm import generate, load, probabilities, tokenizer
 model, tokens = load(), tokenizer()
 
 # %% [markdown]
+# ## Three from before
+#
+# Answer in your head, then open.
+#
+# <details><summary>1. The same answer, unary and streamed: what comes earlier, and what does not?</summary>
+# The first visible text comes earlier. The last token, the number of tokens and the price stay (lesson 1).</details>
+#
+# <details><summary>2. What does the first chunk of a stream bring?</summary>
+# The role of the speaker, and no text. It often comes long before the first word (lesson 1).</details>
+#
+# <details><summary>3. How much earlier does a reader of a streamed answer finish, if the pace is even?</summary>
+# By the smaller of two times: that to generate the answer, and that to read it (lesson 1).</details>
+#
 # ## One turn of the crank
 #
 # `model` is a real language model, only tiny: a million numbers, learned from six novels by Jane Austen and a few thousand
@@ -230,7 +243,8 @@ for chunk in [*chunks[:3], *chunks[-2:]]:
 # - Then the pieces. A chunk is a *delta*: what is new, not what there is.
 # - Then an empty delta with the `finish_reason`: `stop` (it ended by itself), `length` (your limit), `tool_calls` or
 #   `content_filter`. A stream without one was cut off.
-# - Last, only if you asked with `include_usage`: no choices at all, and the usage. `chunks[-1].choices[0]` fails here.
+# - Last, only if you asked with `include_usage`: no choices at all, and the usage. `chunks[-1].choices[0]` fails here. Every chunk
+#   has the attribute `usage`, so `hasattr` tells nothing; ask whether it `is not None`.
 #
 # The newer **Responses API** says the same in typed events:
 
@@ -276,7 +290,8 @@ await play(both())
 
 # %% [markdown]
 # `async for` takes the place of `for`, and `await` stands where something is waited for; the chunks are the same. Both answers ended
-# at their limit of six tokens. (`play` lets the same cell run on the clock of the tests.)
+# at their limit of six tokens. (A program of its own ends with
+# `asyncio.run(both())`. In a notebook a loop runs already, so one awaits; `play` lets the same cell run on the clock of the tests.)
 #
 # ## Exercises
 #

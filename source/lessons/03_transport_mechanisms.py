@@ -7,7 +7,7 @@
 # and find out who holds a stream back.
 
 # %% id="setup"
-from course_utils import cut, layers, overhear, share_wrong, sse, unwrap
+from course_utils import layers, overhear, shake, share_wrong, sse, unwrap
 from course_utils import MockServer, Pace, VirtualClock, predict, reveal, ttfv
 from course_utils import plot_bars, plot_curves, plot_timelines
 
@@ -19,6 +19,19 @@ request = {
 }
 
 # %% [markdown]
+# ## Three from before
+#
+# Answer in your head, then open.
+#
+# <details><summary>1. A text arrives piece by piece. How do you find out whether it was streamed?</summary>
+# From the times at which the pieces came. How many there are tells nothing: an imitation has as many (lesson 1).</details>
+#
+# <details><summary>2. Why can't even the server say how long an answer will be?</summary>
+# There is no answer yet: each token is chosen when all before it are there, and one of them may be the last (lesson 2).</details>
+#
+# <details><summary>3. An answer came in 13 chunks with text. How many tokens has it?</summary>
+# From the chunks you can't tell: one may carry several tokens. The server's own count stands in <code>usage</code> (lesson 2).</details>
+#
 # ## Envelopes
 #
 # A client that asks for a stream gets bytes. `overhear` sends a request and keeps every *read*: what one call of `read()` on
@@ -103,17 +116,18 @@ short = unwrap(overhear("/v1/chat/completions", request | {"max_tokens": 5}))
 print(list(naive(short.chunks)) == list(short.events), len(short.body), "bytes")
 
 # %% [markdown]
-# Now the network cuts the same bytes at random places. Which of the blocks that it finds did the server send?
+# Now the network splits the same bytes at random places, which is what `shake` does. Which of the blocks that the parser finds did
+# the server send?
 
-# %% id="cut"
+# %% id="shake"
 import random
 
-blocks = list(naive(cut(short.body, 800, random.Random(2))))
+blocks = list(naive(shake(short.body, 800, random.Random(2))))
 print(len(short.events), "events sent,", len(blocks), "blocks found:")
 print(*["whole" if block in short.events else "HALF" for block in blocks])
 
 # %% [markdown]
-# Half events pass for whole ones, and their other halves are dropped without a word. `share_wrong` cuts a thousand times.
+# Half events pass for whole ones, and their other halves are dropped without a word. `share_wrong` shakes them a thousand times.
 #
 # **Predict.** A read has 4000 bytes at most; the answer has not even half of that. In how many of 100 runs is this parser wrong?
 
@@ -141,9 +155,7 @@ plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes",
 # The larger the reads, the more often one of them holds the whole answer. So this parser passes its tests, with short answers on one
 # machine, and fails on a train.
 #
-# **Say it:** what is unfinished at the end of a read is kept for the next. (You build that parser in exercise 3.1; its
-# solution keeps all rules of the standard that `benchmarks/sse_parsers.py` tries, and none of nine popular packages did in November
-# 2026.)
+# **Say it:** what is unfinished at the end of a read is kept for the next. You build that parser in exercise 3.1.
 #
 # ## Five transports, one clock
 #
@@ -160,7 +172,7 @@ plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes",
 predict("3.c", ...)
 
 # %% id="five"
-from course_utils import CARRIERS, TALKS, carry, converse
+from course_utils import CARRIERS, carry
 
 lanes = {name: carry(name, pace=Pace(ttft=0.5, itl=0.1), rtt=0.1) for name in CARRIERS}
 plot_timelines(lanes, title="Five transports")
@@ -172,21 +184,8 @@ reveal("3.c", ttfv(lanes["SSE"]) - ttfv(lanes["WebSocket"]), "s")
 # Below zero: it is *later*, by the round trip in which it asks HTTP for a change of protocol. Apart from that the four are
 # equal, for they wait for the same model. Only polling shows nothing until all is done and it has asked once more.
 #
-# Is a WebSocket ever faster? An agent takes twenty turns, a few tokens each:
-
-# %% id="twenty"
-agent = Pace(headers=0.05, ttft=0.2, itl=0.02)
-talks = {how: converse(how, turns=20, pace=agent, rtt=0.1) for how in TALKS}
-for how, talk in talks.items():
-    print(f"{how:<16} {talk.connections:2} opened, {talk.sent} bytes sent")
-plot_bars({how: talk.seconds for how, talk in talks.items()}, title="Twenty turns", unit="s")
-
-# %% [markdown]
-# What costs is *setting up*, and whoever keeps the connection saves it, over plain HTTP too. Your `openai` client keeps it as long as you
-# keep the client. What only a WebSocket has is the second direction: stop, or speak, in the middle of an answer.
-#
-# **Say it:** the transport does not make the model faster. Keep connections, and choose by direction and by who reads (a table stands
-# below, in *Going further*).
+# **Say it:** the transport does not make the model faster. What costs is setting up: keep connections, and choose by direction and by
+# who reads (a table stands below, in *Going further*).
 #
 # ## Write the server's side
 #
@@ -304,37 +303,8 @@ await clock.play(page.listen(60, until=lambda event: event.data == "[DONE]"))
 print(len(mock.ledger), "generation")
 
 # %% [markdown]
-# Or let the server say that there is no more, to a client that names the `id` of the last event:
-
-# %% id="no-content"
-from fastapi import Depends, Header, HTTPException
-
-async def not_again(last_event_id: str | None = Header(None)):
-    if last_event_id == "end":
-        raise HTTPException(204)
-
-@app.get("/once", response_class=EventSourceResponse, dependencies=[Depends(not_again)])
-async def once(prompt: str):
-    async for piece in answer(prompt):
-        yield ServerSentEvent(data=piece)
-    yield ServerSentEvent(event="done", id="end", data={})
-
-# %% id="once"
-mock.ledger.clear()
-page = EventSource(app_client(app), "/once?prompt=hello", clock)
-await clock.play(page.listen(60))
-print(page.connections, "connections,", len(mock.ledger), "generation")
-
-# %% [markdown]
-# The third way is that of nearly all LLM APIs: POST, as `/events` above. A page then uses `fetch` and a parser, may send a header with
-# a key, and asks again only if it wants to. (With GET the prompt also stands in the address, and so in logs and histories.)
-
-# %% id="post"
-mock.ledger.clear()
-await clock.play(read("/events"))
-print(len(mock.ledger), "generation")
-
-# %% [markdown]
+# The status 204, and POST, which is the way of nearly all LLM APIs, stand in *Going further*.
+#
 # **Say it:** for an `EventSource` reconnecting is the rule, and somebody pays each time.
 #
 # ## Who holds it back?
@@ -390,13 +360,63 @@ reveal("3.e", len(free), "switches")
 # | chunked text | to you | `fetch` | no | `curl`, a demo: no room for errors or an end |
 # | NDJSON | to you | `fetch` | no | programs that read lines; Ollama speaks it |
 # | SSE by POST | to you | `fetch` and a parser | no | nearly every LLM API |
-# | SSE by GET | to you | `EventSource` | yes, always | notifications (see above) |
+# | SSE by GET | to you | `EventSource` | yes, always | notifications, dashboards (see above) |
 # | WebSocket | both ways | `WebSocket` | no | voice, agents, stop buttons |
 # | polling | on request | anything | of course | jobs of minutes, with nobody watching |
+#
+# ### Is a WebSocket ever faster?
+#
+# An agent takes twenty turns, a few tokens each:
+
+# %% id="twenty"
+from course_utils import TALKS, converse
+
+agent = Pace(headers=0.05, ttft=0.2, itl=0.02)
+talks = {how: converse(how, turns=20, pace=agent, rtt=0.1) for how in TALKS}
+for how, talk in talks.items():
+    print(f"{how:<16} {talk.connections:2} opened, {talk.sent} bytes sent")
+plot_bars({how: talk.seconds for how, talk in talks.items()}, title="Twenty turns", unit="s")
+
+# %% [markdown]
+# What costs is *setting up*, and whoever keeps the connection saves it, over plain HTTP too. Your `openai` client keeps it as long as you
+# keep the client. What only a WebSocket has is the second direction: stop, or speak, in the middle of an answer.
 #
 # A WebSocket also sends less per turn, and its server may keep your context at hand. OpenAI speaks of "up to roughly 40 %
 # faster" for twenty and more tool calls over its own (2026).
 #
+# ### Two other ways to end the bill
+#
+# The server may say that there is no more, to a client that names the `id` of the last event:
+
+# %% id="no-content"
+from fastapi import Depends, Header, HTTPException
+
+async def not_again(last_event_id: str | None = Header(None)):
+    if last_event_id == "end":
+        raise HTTPException(204)
+
+@app.get("/once", response_class=EventSourceResponse, dependencies=[Depends(not_again)])
+async def once(prompt: str):
+    async for piece in answer(prompt):
+        yield ServerSentEvent(data=piece)
+    yield ServerSentEvent(event="done", id="end", data={})
+
+# %% id="once"
+mock.ledger.clear()
+page = EventSource(app_client(app), "/once?prompt=hello", clock)
+await clock.play(page.listen(60))
+print(page.connections, "connections,", len(mock.ledger), "generation")
+
+# %% [markdown]
+# The third way is that of nearly all LLM APIs: POST, as `/events` above. A page then uses `fetch` and a parser, may send a header with
+# a key, and asks again only if it wants to. (With GET the prompt also stands in the address, and so in logs and histories.)
+
+# %% id="post"
+mock.ledger.clear()
+await clock.play(read("/events"))
+print(len(mock.ledger), "generation")
+
+# %% [markdown]
 # ### Silence
 #
 # Many proxies cut a connection on which nothing has moved for a minute. A model that thinks is silent. Here it pauses for four seconds
@@ -495,6 +515,9 @@ print(page[page.index("  const reader"):page.index("  return complete")])
 # - **WebRTC** carries voice, and tolerates loss.
 # - **MCP**, by which models reach tools, used SSE that can be resumed (as in exercise 3.3); since its revision of July 2026 a stream that
 #   breaks is asked for again, so requests have to be *safe to repeat*.
+# - **One answer, many readers**, as in a document that several people write: your server reads the stream once and hands each piece to
+#   all. A slow reader does not slow the model: megabytes wait in the system's buffers before anything stops. So your server must
+#   not wait for one of them, nor keep without bound what that one has not read (lesson 7).
 # - An `EventSource` over HTTP/1.1 holds one of six connections that a browser grants an origin. The seventh tab waits.
 #
 # ## Exercises

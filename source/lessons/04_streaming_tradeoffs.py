@@ -18,6 +18,20 @@ create = client.chat.completions.create
 question = [{"role": "user", "content": "Why is the sky blue?"}]
 
 # %% [markdown]
+# ## Three from before
+#
+# Answer in your head, then open.
+#
+# <details><summary>1. A model stops for four seconds after its third token. What does the time to first visible text show?</summary>
+# Nothing: it stays as it was. The reader has three tokens and waits (lesson 1).</details>
+#
+# <details><summary>2. Which finish reasons are there, and in which chunk do they come?</summary>
+# <code>stop</code>, <code>length</code>, <code>tool_calls</code> and <code>content_filter</code>, in a chunk with an empty delta behind the
+# text (lesson 2).</details>
+#
+# <details><summary>3. A finish reason, <code>[DONE]</code>, an HTTP chunk of size 0: which of them says that the answer is complete?</summary>
+# The finish reason. <code>[DONE]</code> is a habit of one API, and size 0 says that the body is complete, whatever is in it (lesson 3).</details>
+#
 # ## Four endings
 #
 # An answer can end in four ways, and the mock does each when the model's name asks for it. It finishes. Or, after 20 of its 40
@@ -94,10 +108,10 @@ for name, ask in asks.items():
 # | `stop` | complete | keep it; if there is no text, look for `delta.refusal` |
 # | `tool_calls` | complete, and asks for a tool | run the tool |
 # | `length` | truncated: it reached your limit | say so, or ask it to go on |
-# | `content_filter` | filtered: somebody cut it | don't keep it as an answer |
+# | `content_filter` | filtered: somebody stopped it | don't keep it as an answer |
 # | none | failed, if an error event said so; else interrupted | say so, and offer to try again |
 #
-# See the tool call with a limit: its reason is `length`, its arguments end after one token, and no tool may run.
+# (`max_completion_tokens` is today's name of `max_tokens`.) See the tool call with a limit: its reason is `length`, its arguments end after one token, and no tool may run.
 #
 # ### What stays in the conversation
 #
@@ -138,7 +152,7 @@ print("the answer contains it:", BANNED in answer.text)
 # %% [markdown]
 # No chunk contains the phrase, as it lies across twelve. So a guard needs some text in hand, its *window*. There are three ways:
 #
-# - **stream first:** show each token at once. A checker reads along, a window behind, and cuts when it objects.
+# - **stream first:** show each token at once. A checker reads along, a window behind, and ends the stream when it objects.
 # - **hold back:** show a token when a whole window more has come, and all of it is harmless.
 # - **check at end:** show nothing before everything is checked.
 #
@@ -316,7 +330,7 @@ print(meter.ledger[-1])
 #
 # Your connection is encrypted. Somebody who listens sees how many bytes pass, and when: TLS adds a fixed number to each record
 # (RFC 8446). A patient asks a clinic for a result. It has three answers, all of the same length. Here is one, drawn from the
-# sizes of its frames:
+# sizes of its reads:
 
 # %% id="silhouette"
 import random

@@ -20,6 +20,19 @@ thinker = MockServer("It is forty-two, I think.", pace=pace, clock=clock)
 question = [{"role": "user", "content": "What is the answer?"}]
 
 # %% [markdown]
+# ## Three from before
+#
+# Answer in your head, then open.
+#
+# <details><summary>1. Why is the first chunk not the first word?</summary>
+# It brings the role of the speaker, and no text (lesson 1).</details>
+#
+# <details><summary>2. What does the first token wait for, and what each later one?</summary>
+# The first for the prefill, in which the prompt is read; each later one for one step of the decode (lesson 2).</details>
+#
+# <details><summary>3. A guard holds back a window of text. What becomes later, and what does not?</summary>
+# All text by that window, so the wait is paid once, at the start. The pace stays (lesson 4).</details>
+#
 # ## One stream, five clocks
 #
 # This model thinks before it speaks, and *aloud*: its server streams 11 tokens of reasoning, then the answer. The first token
@@ -80,7 +93,8 @@ for tool, reading in readings.items():
 
 # %% [markdown]
 # The names collide, too. AIPerf's ITL is what vLLM (and this course) calls TPOT, time per output token. vLLM's ITL are the gaps
-# between messages, which AIPerf calls ICL. GuideLLM's TPOT shares out the first wait as well.
+# between messages, which AIPerf calls ICL. GuideLLM's TPOT shares out the first wait as well. Upside
+# down it is tokens a second: `user_tps` without the first wait, `e2e_tps` with it, `system_tps` for all users together (lesson 6).
 #
 # **Say it:** a TTFT without its clock is not a number you can compare. Of the 0.96 seconds we know that it was one run.
 #
@@ -135,7 +149,7 @@ print(f"{slope * 1000:.2f} ms a word")
 plot_curves({"ttft": points}, title="Nobody else there", x="words in the prompt", y="seconds")
 
 # %% [markdown]
-# A straight line: so much prefill a word. (A study by Glean found 0.24 ms a token.)
+# A straight line: so much prefill a word.
 #
 # ## The hockey stick
 #
@@ -307,7 +321,7 @@ for name in ("mock-1", "mock-1;reasoning=50", "mock-1;reasoning=50;aloud", "mock
 #
 # ### Half a prompt
 #
-# Half of a prompt saves 1 to 5 % of the latency, says OpenAI's guide. So prompts don't matter? Ask which clock that was.
+# Half of a prompt saves 1 to 5 % of the latency, says OpenAI's latency guide (read in 2026). So prompts don't matter? Ask which clock that was.
 
 # %% id="half"
 story = MockServer(" ".join(["on"] * 200), pace=Pace(ttft=0.3, itl=0.02, prefill=0.00024), clock=clock)
@@ -334,7 +348,9 @@ print(table(shaky, {"ttft": 0.5}))
 
 # %% [markdown]
 # The more fail, the better that mean looks. The table counts them in its first lines, and *goodput*, the answers a second
-# that keep a limit, falls with each of them.
+# that keep a limit, falls with each of them. There are two
+# honest ways: exercise 5.2 takes a failure for slower than all answers, while `table` and `measure` print the failures beside the
+# percentiles of the answers.
 #
 # ### What is fast?
 #
@@ -348,7 +364,7 @@ print(table(shaky, {"ttft": 0.5}))
 # | DeepSeek-R1, interactive | 1.5 s | 0.015 s | the same |
 #
 # These are *limits* that a server has to keep. Artificial Analysis publishes the median of 72 hours, with a new prompt in
-# each run, so that no cache helps: a good number, and it says nothing about your p95.
+# each run, so that no cache helps (its methodology, read in 2026): a good number, and it says nothing about your p95.
 #
 # ### What helps, and what it can't help
 #

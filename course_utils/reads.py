@@ -1,4 +1,4 @@
-"""The same bytes in reads of other sizes: how often is a parser wrong when the network cuts where it likes?"""
+"""The same bytes in reads of other sizes: how often is a parser wrong when the network splits them where it likes?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Parser = Callable[[Sequence[bytes]], Iterable[str]]
 SEED = 3
 
 
-def cut(body: bytes, most: int, draw: random.Random) -> list[bytes]:
+def shake(body: bytes, most: int, draw: random.Random) -> list[bytes]:
     """``body`` in pieces of 1 to ``most`` bytes, each size as likely as any other."""
     if most < 1:
         raise ValueError(f"a read has 1 byte at least, got most={most!r}")
@@ -22,12 +22,12 @@ def cut(body: bytes, most: int, draw: random.Random) -> list[bytes]:
 
 
 def share_wrong(parse: Parser, body: bytes, expected: Sequence[str], most: int, times: int = 1000) -> float:
-    """The share of ``times`` random cuts after which ``parse`` does not give what is ``expected``. An error is wrong too.
+    """The share of ``times`` random splits after which ``parse`` does not give what is ``expected``. An error is wrong too.
 
-    The cuts are the same for every parser.
+    The splits are the same for every parser.
     """
     draw = random.Random(f"{SEED}:{most}")
-    return sum(_wrong(parse, cut(body, most, draw), expected) for _ in range(times)) / times
+    return sum(_wrong(parse, shake(body, most, draw), expected) for _ in range(times)) / times
 
 
 def _wrong(parse: Parser, reads: Sequence[bytes], expected: Sequence[str]) -> bool:
