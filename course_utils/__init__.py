@@ -55,7 +55,17 @@ _HOME = {
     "twins": ("compare_twins", "plot_twins"),
     "widgets": ("CrankWidget", "CrowdWidget", "LeakWidget", "ProxyWidget", "RaceWidget", "TwinsWidget"),
     "environment": ("doctor",),
-    "checks.vocabulary": ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"),
+    "checks.vocabulary": (
+        "add_exercises",
+        "check",
+        "glossary",
+        "hint",
+        "predict",
+        "progress",
+        "reset",
+        "reveal",
+        "solution",
+    ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -134,7 +134,7 @@ def percentile(values: Sequence[float], rank: float) -> float:
 
 
 def fewest_for(rank: float) -> int:
-    """How many values a percentile needs before it may be printed, so that `BEYOND` lie above it: 10 for p50, 500 for p99."""
+    """How many values a percentile needs before it may be printed, so that `BEYOND`, five, lie above: 10 for p50, 500 for p99."""
     if not 0 < rank < 100:
         raise ValueError(f"expected a rank between 0 and 100, got {rank!r}")
     return math.ceil(BEYOND / (1 - Fraction(str(rank)) / 100))

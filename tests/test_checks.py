@@ -327,7 +327,7 @@ def test_checks_leave_the_learners_modules_alone():
 def test_the_vocabulary_is_what_the_notebooks_import():
     import course_utils
 
-    for word in ("add_exercises", "check", "hint", "predict", "progress", "reset", "reveal", "solution"):
+    for word in ("add_exercises", "check", "glossary", "hint", "predict", "progress", "reset", "reveal", "solution"):
         assert getattr(course_utils, word) is getattr(vocabulary, word)
 
 

@@ -185,7 +185,7 @@ def test_magics_and_shell_lines_are_replaced_but_not_in_texts(marked):
 
 def test_what_notebooks_have_of_their_own_is_there(marked):
     cell = """
-from course_utils import MockServer, check, hint, play, practice, predict, progress, reset, reveal, solution
+from course_utils import MockServer, check, glossary, hint, play, practice, predict, progress, reset, reveal, solution
 import asyncio
 display(practice)
 get_ipython().run_line_magic("time", "")
@@ -195,7 +195,7 @@ async def main():
 assert await play(main()) == 1
 await asyncio.sleep(1)
 assert check("1.2", None).passed
-hint("1.2"), predict("1.a", 3), reveal("1.a", 4.0), progress(), reset("1.2"), solution("1.2")
+glossary("ttft"), hint("1.2"), predict("1.a", 3), reveal("1.a", 4.0), progress(), reset("1.2"), solution("1.2")
 mock = MockServer("Hi")
 assert mock.client().chat.completions.create(model=mock.model, messages=[{"role": "user", "content": "Hi"}])
 """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from course_utils import words
+
 OUTCOMES = {
     "passed": ("✔", "passed", "#1d6b35"),
     "not_yet": ("✘", "not yet", "#a34700"),
@@ -13,6 +15,8 @@ OUTCOMES = {
     "could_not_check": ("?", "could not check", "#6b2d86"),
 }
 """Code: (sign, words, colour). The sign and the words carry the meaning."""
+
+_NAME = '<td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;color:#5b6470">'
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +39,36 @@ class Verdict:
     def passed(self) -> bool:
         return self.outcome == "passed"
 
+    @property
+    def terms(self) -> list[words.Word]:
+        """The words of the glossary that a refusal uses."""
+        return words.find(self.message) if self.outcome == "not_yet" else []
+
     def _details(self) -> list[tuple[str, str]]:
         rows = [("where", self.where), ("given", self.given), ("expected", self.expected), ("got", self.got)]
         return [(name, text) for name, text in rows if text]
 
     def __repr__(self) -> str:
-        sign, words, _ = OUTCOMES[self.outcome]
-        lines = [f"{sign} {self.exercise} {words}: {self.message}"]
+        sign, outcome, _ = OUTCOMES[self.outcome]
+        lines = [f"{sign} {self.exercise} {outcome}: {self.message}"]
         lines += [f"  {name + ':':<10}{text}" for name, text in self._details()]
+        lines += [f"  words:    {words.call(self.terms)}"] if self.terms else []
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """A box with a ground of its own, so it reads the same in light and dark."""
-        sign, words, colour = OUTCOMES[self.outcome]
+        sign, outcome, colour = OUTCOMES[self.outcome]
         rows = "".join(
-            f'<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;color:#5b6470">{name}</td>'
+            f"<tr>{_NAME}{name}</td>"
             f'<td style="text-align:left"><code style="color:#1b1f24;background:transparent">{escape(text)}</code></td></tr>'
             for name, text in self._details()
         )
+        if self.terms:
+            rows += f'<tr>{_NAME}words</td><td style="text-align:left">{words.links(self.terms)}</td></tr>'
         table = f'<table style="color:#1b1f24;background:#fff">{rows}</table>' if rows else ""
         return (
             f'<div style="background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-left:6px solid {colour};'
             f'padding:.5em .9em;border-radius:4px;max-width:52em;overflow-wrap:anywhere">'
-            f'<b style="color:{colour}">{sign} {self.exercise} {words}'
+            f'<b style="color:{colour}">{sign} {self.exercise} {outcome}'
             f"</b><br>{escape(self.message)}{table}</div>"
         )

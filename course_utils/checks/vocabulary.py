@@ -1,4 +1,4 @@
-"""The words of the notebooks: check, hint, solution, predict, reveal, progress, reset, add_exercises. None of them raises."""
+"""The notebooks' words: check, hint, solution, glossary, predict, reveal, progress, reset, add_exercises. None of them raises."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
-from course_utils import work
+from course_utils import words, work
 from course_utils.checks import add, exercise, exercises, texts
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.verdict import OUTCOMES, Verdict
@@ -17,19 +17,21 @@ EXERCISES = exercises()  # loaded with the set-up cell, which is expected to tak
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Some lines for the learner, shown as they are; ``aligned`` ones need letters of one width."""
+    """Some lines for the learner, shown as they are; ``aligned`` ones need letters of one width; the ``terms`` stand below."""
 
     text: str
     aligned: bool = False
+    terms: tuple[words.Word, ...] = ()
 
     def __repr__(self) -> str:
-        return self.text
+        return f"{self.text}\nWords: {words.call(self.terms)}" if self.terms else self.text
 
     def _repr_html_(self) -> str:
         font = "font-family:monospace;" if self.aligned else ""
+        below = f"<br>Words: {words.links(self.terms)}" if self.terms else ""
         return (
             f'<div style="{font}background:#fff;color:#1b1f24;border:1px solid #c9ced6;border-radius:4px;padding:.5em .9em;'
-            f'max-width:52em;overflow-wrap:anywhere;white-space:pre-wrap">{escape(self.text)}</div>'
+            f'max-width:52em;overflow-wrap:anywhere;white-space:pre-wrap">{escape(self.text)}{below}</div>'
         )
 
 
@@ -65,7 +67,8 @@ def hint(id: str, level: int | None = None) -> Note:
     if wanted not in (1, 2, 3):
         return Note(f"hints have levels 1, 2 and 3, got {level!r}")
     _keep("hints", id, max(taken, wanted))
-    return Note(f"Hint {wanted} of 3 for {id}: {known.hints[wanted - 1]}")
+    said = known.hints[wanted - 1]
+    return Note(f"Hint {wanted} of 3 for {id}: {said}", terms=tuple(words.find(said)))
 
 
 def solution(id: str) -> Note:
@@ -78,6 +81,16 @@ def solution(id: str) -> Note:
         return Note(f"The solution of {id} is shown once your own passes. Until then there is hint({id!r}).")
     code = texts.solution(known) or "(This edition of the course has no solutions.)"
     return Note(f"{known.reason}\n\n{code}".strip(), aligned=True)
+
+
+def glossary(*names: str) -> words.Entries | Note:
+    """What words of the course mean, and where they are met: ``glossary("ttft", "role chunk")``; without a name all of them."""
+    if not names:
+        return words.Entries(tuple(words.GROUPS.items()))
+    try:
+        return words.Entries([("", list(dict.fromkeys(words.known(str(name)) for name in names)))])
+    except KeyError as error:
+        return Note(f"{error.args[0]}.")
 
 
 def predict(id: str, value: Any = ...) -> Note:

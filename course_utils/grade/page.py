@@ -94,6 +94,7 @@ def _section(exercise: Exercise, mark: Mark) -> str:
 def _table(verdict: Verdict) -> str:
     rows = [("where", verdict.where), ("given", verdict.given), ("expected", verdict.expected), ("got", verdict.got)]
     cells = "".join(f"<tr><th>{name}</th><td><code>{_text(text)}</code></td></tr>" for name, text in rows if text)
+    cells += "".join(f"<tr><th>{_text(word.name)}</th><td>{_text(word.meaning)}</td></tr>" for word in verdict.terms)
     return f"<table>{cells}</table>" if cells else ""
 
 

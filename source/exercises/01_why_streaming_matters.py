@@ -6,7 +6,7 @@
 # stand. The checks run in virtual time: waiting costs nothing, and every time is exact.
 
 # %% id="setup"
-from course_utils import check, hint, practice, progress, reset, solution, trial
+from course_utils import check, glossary, hint, practice, progress, reset, solution, trial
 
 # %% [markdown]
 # ## 1.1 First and last (10 minutes, core)

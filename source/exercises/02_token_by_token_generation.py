@@ -6,7 +6,7 @@
 # stand. The checks bring small models and mocks of their own, and count work instead of time.
 
 # %% id="setup"
-from course_utils import MockServer, check, hint, lm, progress, reset, solution
+from course_utils import MockServer, check, glossary, hint, lm, progress, reset, solution
 
 # %% [markdown]
 # ## 2.1 Draw the next token (10 minutes, core)

@@ -6,7 +6,7 @@
 # stand. The checks have a network of their own that splits where it likes, and a clock on which waiting is arithmetic.
 
 # %% id="setup"
-from course_utils import check, hint, progress, reset, solution
+from course_utils import check, glossary, hint, progress, reset, solution
 
 # %% [markdown]
 # ## 3.1 Read events from shaken bytes (15 minutes, core)

@@ -6,7 +6,7 @@
 # you stand. The checks bring mocks of their own, run in virtual time, and read their ledgers.
 
 # %% id="setup"
-from course_utils import MockServer, check, hint, progress, reset, solution
+from course_utils import MockServer, check, glossary, hint, progress, reset, solution
 
 # %% [markdown]
 # ## 4.1 How did it end? (10 minutes, core)

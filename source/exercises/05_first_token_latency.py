@@ -6,7 +6,7 @@
 # stand. The checks have clocks and servers of their own, on which waiting is arithmetic.
 
 # %% id="setup"
-from course_utils import check, hint, progress, reset, solution
+from course_utils import check, glossary, hint, progress, reset, solution
 
 # %% [markdown]
 # ## 5.1 Five clocks on one stream (10 minutes, core)

@@ -8,7 +8,7 @@
 
 # %% id="doctor"
 try:
-    from course_utils import check, doctor, predict, progress, reveal
+    from course_utils import check, doctor, glossary, predict, progress, reveal
     doctor()
 except ModuleNotFoundError as missing:
     print(f"{missing}: choose Kernel > Change Kernel > Python 3 (ipykernel), or start with `python3 start.py`")
@@ -120,8 +120,10 @@ check("1.1", None)
 # counted against you. It believes what the mock server's ledger says, not what was printed.
 #
 # `hint("1.1")` has three levels: where to look, the idea, the last line but one. After you pass, `solution("1.1")` shows
-# ours. `reset("1.1")` brings the starter back, keeps a copy of yours, and tells you to reload the notebook. And this is where
-# you stand:
+# ours. `reset("1.1")` brings the starter back, keeps a copy of yours, and tells you to reload the notebook.
+#
+# Below a message stand the words of the course that it uses. `glossary("ttft")` says what such a word means, and the
+# [glossary](glossary.ipynb) lists all of them, and where to find which topic. And this is where you stand:
 
 # %% id="progress"
 progress()

@@ -31,7 +31,7 @@ FOREIGN = (
 )
 """Cell magics whose text is no Python."""
 
-WORDS = ("check", "hint", "predict", "progress", "reset", "reveal", "solution", "print", "display")
+WORDS = ("check", "glossary", "hint", "predict", "progress", "reset", "reveal", "solution", "print", "display")
 """Functions of the course, and two of Python's, that leave nothing behind."""
 
 MAGIC = re.compile(r"^(?P<indent>\s*)(?P<target>[\w, ]+=\s*)?[%!?]|^(?P<help>\s*[\w.]+\?{1,2}\s*$)")

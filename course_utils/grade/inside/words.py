@@ -18,4 +18,4 @@ def _nothing(*args: Any, **kwargs: Any) -> Later:
     return Later()
 
 
-add_exercises = check = hint = predict = progress = reset = reveal = solution = _nothing
+add_exercises = check = glossary = hint = predict = progress = reset = reveal = solution = _nothing
