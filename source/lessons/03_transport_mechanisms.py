@@ -509,6 +509,8 @@ print(page[page.index("  const reader"):page.index("  return complete")])
 # %% [markdown]
 # ### Others that you will meet
 #
+# - **Parsers** by others. Of the one you write in exercise 3.1 the
+#   solution keeps all rules of the standard that `benchmarks/sse_parsers.py` tries; none of nine popular packages did in November 2026.
 # - **gRPC** streams between services: messages over HTTP/2, with a status *after* the body. A browser needs a proxy for it.
 # - **WebTransport**, over HTTP/3, has several streams on one connection. All large browsers have it since March 2026; for LLM text hardly anybody
 #   uses it.
