@@ -57,9 +57,14 @@ class Word:
 
     @property
     def link(self) -> str:
-        """Where it is met, for a notebook: JupyterLab makes a heading's anchor by putting hyphens for blanks."""
+        """Where it is met, for a notebook."""
         lesson, heading = self.met
-        return f"../lessons/{LESSONS[lesson]}.ipynb#{heading.replace(' ', '-')}"
+        return f"../lessons/{LESSONS[lesson]}.ipynb#cell-id={cell_id(lesson, heading)}"
+
+
+def cell_id(lesson: int, heading: str) -> str:
+    """The id of the cell that begins with a heading, by which JupyterLab finds it, drawn or not: ``03-on-envelopes``."""
+    return f"{lesson:02}-on-{re.sub(r'[^a-z0-9]+', '-', heading.lower()).strip('-')}"
 
 
 def metric(
@@ -127,7 +132,7 @@ GROUPS: dict[str, tuple[Word, ...]] = {
         Word("ledger", "What the mock server writes down of each request: what it made, what it sent, when, and who ended it.",
              (1, "What the server says"), OURS),
         Word("virtual clock", "A clock on which waiting is arithmetic: nobody waits, and every time is exact.",
-             (5, "When does an answer begin?"), OURS, "seconds", ("virtual time",)),
+             (3, "Write the server's side"), OURS, "seconds", ("virtual time",)),
     ),
     "A streamed answer and its parts": (
         Word("token", "What a model reads and writes: a frequent run of letters, often with the space before it.",

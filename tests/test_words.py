@@ -25,10 +25,11 @@ def section(lesson: str, heading: str) -> str:
     return text[begin.start() : min(ends, default=len(text))]
 
 
-def anchors(lesson: str) -> set[str]:
-    """What JupyterLab makes of the headings: it puts hyphens for blanks."""
+def ids(lesson: str) -> dict[str, str]:
+    """The cells that begin with a heading, by the ids they have in the notebook."""
     text = (LESSONS / f"{lesson}.py").read_text("utf-8")
-    return {heading.replace("`", "").replace("*", "").replace(" ", "-") for _, heading in HEADING.findall(text)}
+    marked = re.findall(r'^# %% \[markdown\] id="(.+)"\n# ##+ (.+)$', text, re.MULTILINE)
+    return {f"{lesson[:2]}-{id}": heading for id, heading in marked}
 
 
 def by_name(word):
@@ -67,30 +68,36 @@ def test_no_form_belongs_to_two_words():
 LINKS = [
     (path.stem, *found)
     for path in sorted(LESSONS.glob("*.py"))
-    for found in re.findall(r"\]\((?:\.\./(lessons|exercises)/)?(\w+)\.ipynb(?:#([^)\s]+))?\)", path.read_text("utf-8"))
+    for found in re.findall(
+        r"\]\((?:\.\./(lessons|exercises)/)?(\w+)\.ipynb(?:#cell-id=([^)\s]+))?\)", path.read_text("utf-8")
+    )
 ]
 
 
-@pytest.mark.parametrize(("page", "folder", "target", "anchor"), sorted(set(LINKS)))
-def test_a_link_between_notebooks_leads_to_a_notebook_and_a_heading(page, folder, target, anchor):
+@pytest.mark.parametrize(("page", "folder", "target", "id"), sorted(set(LINKS)))
+def test_a_link_between_notebooks_leads_to_a_notebook_and_a_heading(page, folder, target, id):
     assert (ROOT / "source" / (folder or "lessons") / f"{target}.py").exists()
-    assert not anchor or anchor in anchors(target)
+    assert not id or id in ids(target)
 
 
 def test_the_index_leads_to_every_section():
-    indexed = {(target, anchor) for page, _, target, anchor in LINKS if page == "glossary"}
-    quiet = {"Exercises", "Summary", "Going-further", "Three-from-before"}
+    indexed = {id for page, _, _, id in LINKS if page == "glossary"}
+    quiet = {"Exercises", "Summary", "Going further", "Three from before"}
     for lesson in words.LESSONS[1:6]:
-        sections = re.findall(r"^# ###? (.+)$", (LESSONS / f"{lesson}.py").read_text("utf-8"), re.MULTILINE)
-        assert {one.replace(" ", "-") for one in sections} - quiet <= {
-            anchor for page, anchor in indexed if page == lesson
-        }
+        assert {id for id, heading in ids(lesson).items() if heading not in quiet} <= indexed
+
+
+def test_every_heading_of_a_lesson_begins_a_cell_that_has_its_id():
+    for number, lesson in enumerate(words.LESSONS[:6]):
+        text = (LESSONS / f"{lesson}.py").read_text("utf-8")
+        headings = [heading for marks, heading in HEADING.findall(text) if marks != "#"]
+        assert list(ids(lesson).items()) == [(words.cell_id(number, heading), heading) for heading in headings]
 
 
 def test_the_links_of_words_lead_to_headings():
     for word in words.WORDS:
-        path, anchor = word.link.removeprefix("../lessons/").split(".ipynb#")
-        assert anchor in anchors(path)
+        path, id = word.link.removeprefix("../lessons/").split(".ipynb#cell-id=")
+        assert ids(path)[id] == word.met[1]
 
 
 # ------------------------------------------------------------------------------------------------- words in messages
@@ -135,7 +142,10 @@ def test_a_word_is_known_by_any_form_in_upper_and_lower_case():
     assert repr(glossary("TTFT")) == repr(glossary("time to first token"))
     assert repr(glossary("ttft", "TTFT")).count("Met in") == 1
     assert "Unit: seconds. Source: MLPerf" in repr(glossary("ttft"))
-    assert "(../lessons/05_first_token_latency.ipynb#One-stream,-five-clocks)" in glossary("ttft")._repr_markdown_()
+    assert (
+        "(../lessons/05_first_token_latency.ipynb#cell-id=05-on-one-stream-five-clocks)"
+        in glossary("ttft")._repr_markdown_()
+    )
 
 
 def test_a_word_that_is_not_known_gets_those_that_look_alike():

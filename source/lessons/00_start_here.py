@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError as missing:
     print(f"{missing}: choose Kernel > Change Kernel > Python 3 (ipykernel), or start with `python3 start.py`")
 
-# %% [markdown]
+# %% [markdown] id="on-the-two-modes-at-a-glance"
 # ## The two modes at a glance
 #
 # The same question, asked twice. A **unary** call returns the whole answer when it is finished. A **streamed** call
@@ -58,7 +58,8 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 #     if chunk.choices and chunk.choices[0].delta.content:
 #         print(chunk.choices[0].delta.content, end="", flush=True)
 # ```
-#
+
+# %% [markdown] id="on-the-map"
 # ## The map
 #
 # Seven lessons, best taken in order; each is 45 minutes: about 20 of reading and trying, 25 of exercises.
@@ -80,7 +81,8 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 #
 # In words: 1 why, 2 tokens, 3 transport, 4 trade-offs, 5 first token, 6 full response, 7 use cases.
 # The lessons with a link are ready in this edition; the others follow in the same form.
-#
+
+# %% [markdown] id="on-what-you-should-bring"
 # ## What you should bring
 #
 # Answer these in your head before you open them. One wrong answer is fine; with three, look the topic up first.
@@ -96,7 +98,8 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 #
 # <details><summary>4. <b>Using an API</b>: what does a client library do besides sending your request?</summary>
 # It adds your key, turns JSON into objects and error codes into exceptions, and may try again after a failure.</details>
-#
+
+# %% [markdown] id="on-how-checks-work"
 # ## How checks work
 #
 # First you **predict**, then you look. How many seconds does the unary lane of the picture wait for its first word? Put a
@@ -128,7 +131,7 @@ check("1.1", None)
 # %% id="progress"
 progress()
 
-# %% [markdown]
+# %% [markdown] id="on-with-a-real-model"
 # ## With a real model
 #
 # The same cells talk to a real service when you set `OPENAI_BASE_URL` and `COURSE_MODEL` (and `OPENAI_API_KEY`, if it wants

@@ -19,7 +19,7 @@ request = {
     "messages": [{"role": "user", "content": "Why is the sky blue?"}],
 }
 
-# %% [markdown]
+# %% [markdown] id="on-one-question-two-ways-to-wait"
 # ## One question, two ways to wait
 #
 # `llm` is a mock model: its first token is ready after 0.5 seconds, each further one takes 0.1 seconds, and its answer has
@@ -69,7 +69,8 @@ for chunk in stream:
 #
 # In words: your program asks once, the model answers with many chunks, each of which you show at once, and the last one, the
 # *finish reason*, says why it stopped.
-#
+
+# %% [markdown] id="on-measure-it"
 # ## Measure it
 #
 # `record` makes the same call and stamps each chunk. Its stopwatch starts *before* the request is sent, when the user
@@ -93,7 +94,8 @@ reveal("1.a", ttfv(unary), "s")
 #
 # So a chat feels like a talk: an answer begins at once, and you may interrupt. (The dots of a typing indicator only promise that.)
 # Games, tickers and notifications stream, too; new is that the text is *made* while it is sent.
-#
+
+# %% [markdown] id="on-the-first-chunk-is-not-the-first-word"
 # ### The first chunk is not the first word
 #
 # Is the first chunk of the stream the first text? `ttfc`, the time to first chunk, is what many tools report.
@@ -107,7 +109,8 @@ print(f"first text:  {ttfv(streamed):.2f} s")
 # %% [markdown]
 # This *role chunk* only says that an assistant is about to speak. Whoever takes it for the first token reports a tenth of the
 # wait.
-#
+
+# %% [markdown] id="on-what-the-server-says"
 # ## What the server says
 #
 # The mock keeps a **ledger** of what it really generated. These are your four calls.
@@ -118,7 +121,8 @@ print(llm.ledger)
 # %% [markdown]
 # Same tokens, same end: streaming changes neither the work nor the price. It saves no memory worth naming either, as a
 # thousand tokens are about four kilobytes. What it can save is the rest of an answer that you stop early (lesson 4).
-#
+
+# %% [markdown] id="on-the-race-with-a-reader"
 # ## The race with a reader
 #
 # Is an early first word also *faster*? Ask the person who reads. Adults read about 238 English words a minute (mean of 190
@@ -143,7 +147,7 @@ for lane in run.timelines:
     print(f"{lane:<12} read by {run.finished(lane):4.1f} s")
 reveal("1.b", round(run.saved, 1), "s")
 
-# %% [markdown]
+# %% [markdown] id="on-the-law-of-overlap"
 # ### The law of overlap
 #
 # Streamed, writing and reading overlap; unary, one follows the other. So with an even pace the reader should save
@@ -168,8 +172,7 @@ for speed in (2, 5.3, 20, 50, 200):
 # %% id="race"
 RaceWidget()
 
-# %% [markdown]
-#
+# %% [markdown] id="on-an-imitation"
 # ## An imitation
 #
 # In the third lane, too, the text arrives piece by piece. Was it streamed?
@@ -192,7 +195,7 @@ for lane in ("streamed", "fake stream"):
 # %% id="books"
 print(run.books())
 
-# %% [markdown]
+# %% [markdown] id="on-the-first-token-is-not-everything"
 # ## The first token is not everything
 #
 # **Predict.** The model stops for four seconds after its third token. By how many seconds does the first text move?
@@ -213,7 +216,8 @@ reveal("1.c", ttfv(after) - ttfv(before), "s")
 # %% [markdown]
 # A dashboard of first-token times stays green. The reader has three tokens and waits. (The label in the picture adds the
 # ordinary gap to the pause.) And the law of overlap needs its even pace.
-#
+
+# %% [markdown] id="on-is-faster-always-better"
 # ## Is faster always better?
 #
 # Four answers with the same words. Which would you rather get from an assistant that advises you, and why? Decide before you
@@ -239,11 +243,13 @@ plot_timelines(four, title="Four ways to say the same")
 #   it seems.
 #
 # Both measured perception, not success. They don't say that slow is good; they say that fast is not all people want.
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/01_why_streaming_matters.ipynb): 1.1 and 1.2 are the core, 1.3 and 1.4 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - Streaming moves the *first* visible text forward. End, tokens and price stay.

@@ -13,7 +13,7 @@ from course_utils.lm import generate, load, probabilities, tokenizer
 
 model, tokens = load(), tokenizer()
 
-# %% [markdown]
+# %% [markdown] id="on-three-from-before"
 # ## Three from before
 #
 # Answer in your head, then open.
@@ -26,7 +26,8 @@ model, tokens = load(), tokenizer()
 #
 # <details><summary>3. How much earlier does a reader of a streamed answer finish, if the pace is even?</summary>
 # By the smaller of two times: that to generate the answer, and that to read it (lesson 1).</details>
-#
+
+# %% [markdown] id="on-one-turn-of-the-crank"
 # ## One turn of the crank
 #
 # `model` is a real language model, only tiny: a million numbers, learned from six novels by Jane Austen and a few thousand
@@ -91,7 +92,8 @@ CrankWidget(text)
 
 # %% [markdown]
 # Inside a word there is often one way on, and at the beginning of the next there are many. None of them is checked for sense.
-#
+
+# %% [markdown] id="on-a-hundred-answers"
 # ## A hundred answers
 #
 # Always taking the likeliest is called *temperature 0*. Higher temperatures let less likely tokens through, and a *seed*
@@ -133,7 +135,8 @@ print("\nthe same as the whole one:", whole == streamed)
 
 # %% [markdown]
 # **Say it:** streaming changes *when* you get the tokens. Which ones you get is a matter of sampling.
-#
+
+# %% [markdown] id="on-reading-and-writing"
 # ## Reading and writing
 #
 # For each new token the model needs all that stands before it. Does it have to *read* it again?
@@ -200,7 +203,8 @@ for name, parts in (("in one go", [long]), ("one by one", [[id] for id in long])
 
 # %% [markdown]
 # **Say it:** prefill reads in one go, decode goes step by step. So a long question costs less time than an answer of the same length.
-#
+
+# %% [markdown] id="on-chunk-token-character-byte"
 # ## Chunk, token, character, byte
 #
 # A stream is made of *chunks*. Is a chunk a token? `pack=3` makes the mock send three tokens in one chunk, as
@@ -223,7 +227,8 @@ for name in ("mock-1", "mock-1;pack=3"):
 # In the last line four counts are four numbers. Whoever takes chunks for tokens thinks that this server sends a third of what the
 # other sends. Bytes and characters differ wherever a letter needs more than one byte; cut in the middle of the 🎉 and you have
 # half a character (exercise 2.4).
-#
+
+# %% [markdown] id="on-anatomy-of-a-stream"
 # ## Anatomy of a stream
 #
 # The first chunk, two in the middle, and the last two:
@@ -265,7 +270,7 @@ pieces = [event.delta for event in events if event.type == "response.output_text
 print("".join(pieces) == events[-1].response.output_text)
 print(events[-1].response.usage.output_tokens, "tokens,", events[-1].response.status)
 
-# %% [markdown]
+# %% [markdown] id="on-two-streams-at-once"
 # ## Two streams at once
 #
 # With the asynchronous client other work goes on while you wait for the next chunk. Two questions, asked together:
@@ -292,11 +297,13 @@ await play(both())
 # `async for` takes the place of `for`, and `await` stands where something is waited for; the chunks are the same. Both answers ended
 # at their limit of six tokens. (A program of its own ends with
 # `asyncio.run(both())`. In a notebook a loop runs already, so one awaits; `play` lets the same cell run on the clock of the tests.)
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/02_token_by_token_generation.ipynb): 2.1 and 2.2 are the core, 2.3 and 2.4 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - A model gives a probability to every token; sampling picks one; the loop goes on. There is no finished answer to hold back.

@@ -18,7 +18,7 @@ request = {
     "stream_options": {"include_obfuscation": False},
 }
 
-# %% [markdown]
+# %% [markdown] id="on-three-from-before"
 # ## Three from before
 #
 # Answer in your head, then open.
@@ -31,7 +31,8 @@ request = {
 #
 # <details><summary>3. An answer came in 13 chunks with text. How many tokens has it?</summary>
 # From the chunks you can't tell: one may carry several tokens. The server's own count stands in <code>usage</code> (lesson 2).</details>
-#
+
+# %% [markdown] id="on-envelopes"
 # ## Envelopes
 #
 # A client that asks for a stream gets bytes. `overhear` sends a request and keeps every *read*: what one call of `read()` on
@@ -100,7 +101,8 @@ for model in ("mock-1", "mock-1;pack=3", "mock-1;bundle=3", "mock-1;split=50"):
 # The same text four times. (The role, the finish reason and `[DONE]` are events without a token.)
 #
 # **Say it:** a read is not an event, an event is not a token. No layer keeps the borders of another.
-#
+
+# %% [markdown] id="on-shaken-bytes"
 # ## Shaken bytes
 #
 # You find a parser like this in many tutorials. Read by read, it is right:
@@ -139,24 +141,12 @@ wrong = share_wrong(naive, short.body, short.events, most=4000)
 reveal("3.b", round(100 * wrong), "of 100")
 
 # %% [markdown]
-# And with other sizes? Beside it a parser that keeps what is unfinished until the next read:
-
-# %% id="shaken"
-def right(reads):
-    return [event.data for event in sse.decode(reads)]
-
-curves = {"split per read": [], "keeps the rest": []}
-for most in (50, 500, 1000, 2000, 4000, 8000, 16000):
-    for name, parse in zip(curves, (naive, right)):
-        curves[name].append((most, 100 * share_wrong(parse, short.body, short.events, most)))
-plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes", y="wrong runs of 100")
-
-# %% [markdown]
 # The larger the reads, the more often one of them holds the whole answer. So this parser passes its tests, with short answers on one
 # machine, and fails on a train.
 #
 # **Say it:** what is unfinished at the end of a read is kept for the next. You build that parser in exercise 3.1.
-#
+
+# %% [markdown] id="on-five-transports-one-clock"
 # ## Five transports, one clock
 #
 # SSE is one way to carry tokens. Others are plain text, lines of JSON (*NDJSON*), a **WebSocket**, on which both sides may speak at any
@@ -186,7 +176,8 @@ reveal("3.c", ttfv(lanes["SSE"]) - ttfv(lanes["WebSocket"]), "s")
 #
 # **Say it:** the transport does not make the model faster. What costs is setting up: keep connections, and choose by direction and by
 # who reads (a table stands below, in *Going further*).
-#
+
+# %% [markdown] id="on-write-the-server-s-side"
 # ## Write the server's side
 #
 # ```mermaid
@@ -203,7 +194,7 @@ reveal("3.c", ttfv(lanes["SSE"]) - ttfv(lanes["WebSocket"]), "s")
 # ```
 #
 # In words: between browser and model stands a server of yours, which passes each token on as it comes. That takes a generator.
-# This one asks the mock, on a clock that waits for nobody:
+# This one asks the mock, on a virtual clock, which waits for nobody:
 
 # %% id="upstream"
 clock = VirtualClock()
@@ -264,7 +255,8 @@ await clock.play(read("/events"))
 # %% [markdown]
 # Plain text has no words for an end or an error. In an event each token stands in JSON, so that its spaces and line ends survive, and
 # the end has a name, `done`.
-#
+
+# %% [markdown] id="on-the-bill-that-never-stops"
 # ## The bill that never stops
 #
 # Browsers have a client of their own for SSE, `EventSource`. It can only GET, so tutorials give it an endpoint like this:
@@ -306,7 +298,8 @@ print(len(mock.ledger), "generation")
 # The status 204, and POST, which is the way of nearly all LLM APIs, stand in *Going further*.
 #
 # **Say it:** for an `EventSource` reconnecting is the rule, and somebody pays each time.
-#
+
+# %% [markdown] id="on-who-holds-it-back"
 # ## Who holds it back?
 #
 # "My server yields, but the text comes in one piece." In between stands a proxy. This one has four switches: HTTP/1.0 to the server,
@@ -348,11 +341,13 @@ reveal("3.e", len(free), "switches")
 # the proxy, and never hears of it (exercise 3.4).
 #
 # **Say it:** that a server yields does not say when it arrives. Measure at the client.
-#
+
+# %% [markdown] id="on-going-further"
 # ## Going further
 #
 # The core ends here. What follows is for whoever has time left.
-#
+
+# %% [markdown] id="on-which-one-when"
 # ### Which one, when?
 #
 # | | goes | a browser reads it with | comes back by itself | choose it for |
@@ -363,7 +358,23 @@ reveal("3.e", len(free), "switches")
 # | SSE by GET | to you | `EventSource` | yes, always | notifications, dashboards (see above) |
 # | WebSocket | both ways | `WebSocket` | no | voice, agents, stop buttons |
 # | polling | on request | anything | of course | jobs of minutes, with nobody watching |
+
+# %% [markdown] id="on-reads-of-other-sizes"
+# ### Reads of other sizes
 #
+# Beside the naive parser one that keeps what is unfinished until the next read:
+
+# %% id="shaken"
+def right(reads):
+    return [event.data for event in sse.decode(reads)]
+
+curves = {"split per read": [], "keeps the rest": []}
+for most in (50, 500, 1000, 2000, 4000, 8000, 16000):
+    for name, parse in zip(curves, (naive, right)):
+        curves[name].append((most, 100 * share_wrong(parse, short.body, short.events, most)))
+plot_curves(curves, title="Parsers on shaken bytes", x="longest read, in bytes", y="wrong runs of 100")
+
+# %% [markdown] id="on-is-a-websocket-ever-faster"
 # ### Is a WebSocket ever faster?
 #
 # An agent takes twenty turns, a few tokens each:
@@ -383,7 +394,8 @@ plot_bars({how: talk.seconds for how, talk in talks.items()}, title="Twenty turn
 #
 # A WebSocket also sends less per turn, and its server may keep your context at hand. OpenAI speaks of "up to roughly 40 %
 # faster" for twenty and more tool calls over its own (2026).
-#
+
+# %% [markdown] id="on-two-other-ways-to-end-the-bill"
 # ### Two other ways to end the bill
 #
 # The server may say that there is no more, to a client that names the `id` of the last event:
@@ -416,7 +428,7 @@ mock.ledger.clear()
 await clock.play(read("/events"))
 print(len(mock.ledger), "generation")
 
-# %% [markdown]
+# %% [markdown] id="on-silence"
 # ### Silence
 #
 # Many proxies cut a connection on which nothing has moved for a minute. A model that thinks is silent. Here it pauses for four seconds
@@ -437,7 +449,8 @@ for wishes in ("idle=2", "heartbeat=1;idle=2"):
 # %% [markdown]
 # The proxy sees movement, and the parser passes no comment on. But a time-out of yours that waits for the next read sees movement too
 # (lesson 6). FastAPI sends a comment each 15 seconds by itself.
-#
+
+# %% [markdown] id="on-somebody-leaves"
 # ### Somebody leaves
 #
 # The reader closes the tab after the first piece. Does the model behind your application know?
@@ -454,7 +467,8 @@ print(mock.ledger)
 
 # %% [markdown]
 # It does: the application is cancelled, and `async with` closes its own stream in turn.
-#
+
+# %% [markdown] id="on-three-dialects"
 # ### Three dialects
 #
 # The envelopes are everybody's, the JSON in them is not. Three APIs, asked for the same answer; the table is made from the bytes that came:
@@ -477,7 +491,8 @@ for route, (body, end) in asked.items():
 # %% [markdown]
 # Chat Completions (the first) is what most servers of other makers speak too. Responses (OpenAI's newer one) and Messages (Anthropic's) name their
 # events, open and close everything, and say the end in JSON. Clients skip types that they don't know, for new ones come.
-#
+
+# %% [markdown] id="on-on-a-real-port"
 # ### On a real port
 #
 # Your application, by `uvicorn`, on a port of this machine. A real clock needs a real mock behind it:
@@ -493,7 +508,7 @@ with serve_app(app) as url, httpx2.stream("POST", f"{url}/events", json={"prompt
 assert moments[-1] - moments[0] > 0.1
 print(f"{url}: {len(moments)} reads within {moments[-1] - moments[0]:.2f} s")
 
-# %% [markdown]
+# %% [markdown] id="on-in-a-real-browser"
 # ### In a real browser
 #
 # The mock serves a page on which you see tokens arrive, with the counts of this lesson. `python3 start.py serve` prints its address. Or run
@@ -506,7 +521,7 @@ from course_utils.server import PAGE
 page = PAGE.read_text("utf-8")
 print(page[page.index("  const reader"):page.index("  return complete")])
 
-# %% [markdown]
+# %% [markdown] id="on-others-that-you-will-meet"
 # ### Others that you will meet
 #
 # - **Parsers** by others. Of the one you write in exercise 3.1 the
@@ -521,11 +536,13 @@ print(page[page.index("  const reader"):page.index("  return complete")])
 #   all. A slow reader does not slow the model: megabytes wait in the system's buffers before anything stops. So your server must
 #   not wait for one of them, nor keep without bound what that one has not read (lesson 7).
 # - An `EventSource` over HTTP/1.1 holds one of six connections that a browser grants an origin. The seventh tab waits.
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/03_transport_mechanisms.ipynb): 3.1 and 3.4 are the core, 3.2 and 3.3 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - A token travels in envelopes whose borders don't match. Keep what is unfinished, and let the JSON say that the answer is complete.

@@ -17,7 +17,7 @@ client = mock.client()
 create = client.chat.completions.create
 question = [{"role": "user", "content": "Why is the sky blue?"}]
 
-# %% [markdown]
+# %% [markdown] id="on-three-from-before"
 # ## Three from before
 #
 # Answer in your head, then open.
@@ -31,7 +31,8 @@ question = [{"role": "user", "content": "Why is the sky blue?"}]
 #
 # <details><summary>3. A finish reason, <code>[DONE]</code>, an HTTP chunk of size 0: which of them says that the answer is complete?</summary>
 # The finish reason. <code>[DONE]</code> is a habit of one API, and size 0 says that the body is complete, whatever is in it (lesson 3).</details>
-#
+
+# %% [markdown] id="on-four-endings"
 # ## Four endings
 #
 # An answer can end in four ways, and the mock does each when the model's name asks for it. It finishes. Or, after 20 of its 40
@@ -83,7 +84,8 @@ for name, timeline in ends.items():
 #
 # Keep the text that came before the error, too: here `record` hands it over as `error.timeline`. The handler of many tutorials,
 # `except Exception: print(error)`, loses it, and goes on as if nothing had happened.
-#
+
+# %% [markdown] id="on-finished-and-still-not-whole"
 # ### Finished, and still not whole
 #
 # And with one? Here are six more answers.
@@ -112,7 +114,8 @@ for name, ask in asks.items():
 # | none | failed, if an error event said so; else interrupted | say so, and offer to try again |
 #
 # (`max_completion_tokens` is today's name of `max_tokens`.) See the tool call with a limit: its reason is `length`, its arguments end after one token, and no tool may run.
-#
+
+# %% [markdown] id="on-what-stays-in-the-conversation"
 # ### What stays in the conversation
 #
 # A chat sends its history with each question. Tutorials append the question, call, then append the answer. Now the first call
@@ -134,7 +137,8 @@ print([turn["role"] for turn in history])
 # old one, and put it in its place when the answer is whole. And if the user pressed stop? She has read that text and will refer to
 # it, so keep it, marked as interrupted (exercise 4.2). A refused question you take out again: Anthropic's documents warn that the
 # refusals go on otherwise.
-#
+
+# %% [markdown] id="on-the-leak-meter"
 # ## The leak meter
 #
 # Some things must not be shown. A shop has told its model never to offer more than twenty percent off, and the model
@@ -202,7 +206,8 @@ LeakWidget(window=6)
 # looks for a phrase; one that judges meaning needs as much text in hand as the harm takes to show.
 #
 # Could you check the answers beforehand instead? Lesson 2 drew a hundred: at temperature 0 all were the same, at 0.8 no two.
-#
+
+# %% [markdown] id="on-the-card-that-fills-itself"
 # ## The card that fills itself
 #
 # "Structured output can't be streamed, for what is half a JSON good for?" Let's see. The model fills in a card, at 20
@@ -261,7 +266,8 @@ reveal("4.c", closed["country"], "s")
 # **Say it:** structured output streams field by field; use a field when it is closed. Put the useful fields first and the long
 # ones last, for the model writes them in the order of your schema. The arguments of a tool call come the same way (exercise 4.4
 # reads them). But a program that needs the whole record gains nothing.
-#
+
+# %% [markdown] id="on-the-meter-is-running"
 # ## The meter is running
 #
 # The reader has seen enough, your loop does `break`, and you turn to something else.
@@ -323,9 +329,11 @@ print(meter.ledger[-1])
 # usage chunk either, since that comes last: estimate what you owe.
 #
 # Here the core ends, and the tables at the end sum it up. Do exercises 4.1 and 4.2 now, or go further.
-#
+
+# %% [markdown] id="on-going-further"
 # ## Going further
-#
+
+# %% [markdown] id="on-what-tls-shows"
 # ### What TLS shows
 #
 # Your connection is encrypted. Somebody who listens sees how many bytes pass, and when: TLS adds a fixed number to each record
@@ -383,7 +391,8 @@ print(f"streamed {sum(sizes)} bytes, streamed and padded {sum(padded)}")
 
 # %% [markdown]
 # "Streaming delivers data more efficiently", one can read. It does not: each token comes in a wrapping of its own.
-#
+
+# %% [markdown] id="on-silence-on-the-line"
 # ### Silence on the line
 #
 # **Predict.** Your client has a time-out of one second, and the answer takes two and a half. After how many seconds does
@@ -407,7 +416,8 @@ reveal("4.f", e2e(streamed), "s")
 # The unary call fails after its second, the stream never: the time-out counts from one read to the next. A stream may take for ever, as long as something comes; for a deadline you need a
 # clock of your own. A unary call is one long silence, and proxies cut silent lines, often after a minute. So "in the
 # background, don't stream" is half true: a long job is streamed *on the wire* even if nobody watches.
-#
+
+# %% [markdown] id="on-retry-resume-stop"
 # ### Retry, resume, stop
 #
 # Before the first token a retry is harmless, and the SDK does it for you. (`flaky=1`: the first try fails.)
@@ -464,7 +474,8 @@ print("two after the cancel:  ", left.tokens_generated, "tokens")
 # %% [markdown]
 # **Say it:** a lost connection is no wish to stop, and a wish to stop is no lost connection. Decide for each product which of the
 # two a closed window means. (Exercise 4.5 decides when to retry.)
-#
+
+# %% [markdown] id="on-one-flag-two-shapes"
 # ### One flag, two shapes
 #
 # Many services stream if the request says `"stream": true`. The flag changes the form of the answer, and of its errors:
@@ -489,7 +500,7 @@ for flag in (False, True):
     waited, awaited = record(create, **call), await play(arecord(acreate, **call))
     print(f"stream={flag!s:<6} first text: sync {ttfv(waited):.2f} s, async {ttfv(awaited):.2f} s")
 
-# %% [markdown]
+# %% [markdown] id="on-show-it-and-log-it-whole"
 # ### Show it, and log it whole
 #
 # A service passes a stream on and keeps the answer for its log. The reader leaves in the middle:
@@ -517,7 +528,8 @@ print("logged in finally:    ", always)
 
 # %% [markdown]
 # What stands after the loop never runs. What stands in `finally` does, and closing the stream belongs there, too.
-#
+
+# %% [markdown] id="on-the-bill"
 # ## The bill
 #
 # How an answer travels and how it is shown are two decisions. (Most calls of `record` in this lesson streamed on the wire, and
@@ -544,11 +556,13 @@ print("logged in finally:    ", always)
 #
 # Don't *show* an answer as it comes if it is there within a second, if it must be valid as a whole, or if the reader
 # listens: a screen reader stumbles over text that changes with each token, so give it sentences.
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/04_streaming_tradeoffs.ipynb): 4.1 and 4.2 are the core, 4.3 to 4.5 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - The loop has ended, the status is 200, and still half an answer: ask the finish reason.

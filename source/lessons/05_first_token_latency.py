@@ -19,7 +19,7 @@ pace = Pace(headers=0.05, ttft=0.9, itl=0.1)
 thinker = MockServer("It is forty-two, I think.", pace=pace, clock=clock)
 question = [{"role": "user", "content": "What is the answer?"}]
 
-# %% [markdown]
+# %% [markdown] id="on-three-from-before"
 # ## Three from before
 #
 # Answer in your head, then open.
@@ -32,7 +32,8 @@ question = [{"role": "user", "content": "What is the answer?"}]
 #
 # <details><summary>3. A guard holds back a window of text. What becomes later, and what does not?</summary>
 # All text by that window, so the wait is paid once, at the start. The pace stays (lesson 4).</details>
-#
+
+# %% [markdown] id="on-one-stream-five-clocks"
 # ## One stream, five clocks
 #
 # This model thinks before it speaks, and *aloud*: its server streams 11 tokens of reasoning, then the answer. The first token
@@ -66,7 +67,8 @@ reveal("5.a", ttfv(stream), "s")
 # %% [markdown]
 # `create()` returns with the headers: a stopwatch there measures nothing. `ttft` says when the model has begun, `ttfv` when a
 # reader has something of it.
-#
+
+# %% [markdown] id="on-what-five-tools-would-print"
 # ### What five tools would print
 #
 # Load testing tools print a "TTFT", too. `RULERS` has the rules of five, as their sources and documents had them in 2026.
@@ -97,7 +99,8 @@ for tool, reading in readings.items():
 # down it is tokens a second: `user_tps` without the first wait, `e2e_tps` with it, `system_tps` for all users together (lesson 6).
 #
 # **Say it:** a TTFT without its clock is not a number you can compare. Of the 0.96 seconds we know that it was one run.
-#
+
+# %% [markdown] id="on-warm-and-cold"
 # ## Warm and cold
 #
 # Your users are 0.1 seconds away, there and back. A new connection needs a round trip for TCP and one for TLS before the
@@ -120,7 +123,8 @@ reveal("5.c", ttft(run.cold.timeline) - ttft(run.warm[0].timeline), "s")
 # `rehearse` runs a load test against a mock: here one cold request, then a *closed loop* of one user, who asks again
 # when she has her answer. A cold request may also meet an empty cache, or a model that has to be loaded. So report it apart, and
 # keep your client: a new one for each request makes every request cold.
-#
+
+# %% [markdown] id="on-queue-or-prefill"
 # ## Queue or prefill?
 #
 # Two answers from one server. One had a prompt of 1,400 words, the other a short prompt, and somebody before it. Look at the
@@ -150,7 +154,8 @@ plot_curves({"ttft": points}, title="Nobody else there", x="words in the prompt"
 
 # %% [markdown]
 # A straight line: so much prefill a word.
-#
+
+# %% [markdown] id="on-the-hockey-stick"
 # ## The hockey stick
 #
 # Now the other way: one short prompt, and more and more users, who ask again as soon as they are answered. This server has
@@ -195,7 +200,8 @@ plot_curves(theirs, title="USD Code on four H100", x="requests at once", y="seco
 # Other numbers, the same shape: from 25 requests on the pace no longer changes, and the wait explodes.
 #
 # **Say it:** TTFT is no property of a model. It is one of a model, a prompt, and everybody else.
-#
+
+# %% [markdown] id="on-two-load-generators-one-frozen-server"
 # ## Two load generators, one frozen server
 #
 # This server answers in 0.06 seconds, but stands still for one second in every four. You want to know the 95th
@@ -234,7 +240,8 @@ plot_dots(sent, title="Twelve seconds of two tests", x="sent at (seconds)", y="a
 # other, and a quarter of them came during a freeze.
 #
 # **Say it:** send by a schedule, and count each latency from when the request was *due*.
-#
+
+# %% [markdown] id="on-how-many-is-enough"
 # ## How many is enough?
 #
 # Five tests of one busy server, 20 requests each, sent at random moments:
@@ -264,7 +271,8 @@ reveal("5.f", fewest_for(99), "requests")
 # %% [markdown]
 # The short tests did not only waver, they were too kind: a queue takes time to build. And look at `t_headers`: the same for
 # everybody. A stopwatch around `create()` sees a server that is never busy.
-#
+
+# %% [markdown] id="on-one-timestamp"
 # ## One timestamp
 #
 # What can you do about prefill? Shorten the prompt; or let the server keep what it has read. A *prefix cache* recognizes
@@ -302,9 +310,11 @@ reveal("5.g", cached["time first"], "tokens")
 # beyond 150,000 tokens (its cookbook, read in 2026).
 #
 # Here the core ends; the table and the summary at the end hold for it, too. Do exercises 5.1 and 5.2 now, or go further.
-#
+
+# %% [markdown] id="on-going-further"
 # ## Going further
-#
+
+# %% [markdown] id="on-thoughts-nobody-sees"
 # ### Thoughts nobody sees
 #
 # Some services stream the thoughts of a reasoning model, some keep them. What is the difference for one who waits?
@@ -318,7 +328,8 @@ for name in ("mock-1", "mock-1;reasoning=50", "mock-1;reasoning=50;aloud", "mock
 # None, for the answer: `ttfv` is first token + thoughts × time per token, whether they are shown or not, and they are paid in any
 # case. But where they are kept, your client takes the thinking for a long first token, and the same model has another "TTFT".
 # No cache helps here: a thought is decoded token by token. Show *that* it thinks, or let it think less.
-#
+
+# %% [markdown] id="on-half-a-prompt"
 # ### Half a prompt
 #
 # Half of a prompt saves 1 to 5 % of the latency, says OpenAI's latency guide (read in 2026). So prompts don't matter? Ask which clock that was.
@@ -335,7 +346,8 @@ for clock_of in (ttft, e2e):
 
 # %% [markdown]
 # Both are right: a little of the whole answer, much of the first token.
-#
+
+# %% [markdown] id="on-failures-are-not-fast"
 # ### Failures are not fast
 #
 # Fifty requests, a second apart, to a server whose first five tries fail at once. Which numbers do the failures improve?
@@ -351,7 +363,8 @@ print(table(shaky, {"ttft": 0.5}))
 # that keep a limit, falls with each of them. There are two
 # honest ways: exercise 5.2 takes a failure for slower than all answers, while `table` and `measure` print the failures beside the
 # percentiles of the answers.
-#
+
+# %% [markdown] id="on-what-is-fast"
 # ### What is fast?
 #
 # "About 500 ms", tutorials say, and it was true of some model in some year. A number needs its date:
@@ -365,7 +378,8 @@ print(table(shaky, {"ttft": 0.5}))
 #
 # These are *limits* that a server has to keep. Artificial Analysis publishes the median of 72 hours, with a new prompt in
 # each run, so that no cache helps (its methodology, read in 2026): a good number, and it says nothing about your p95.
-#
+
+# %% [markdown] id="on-what-helps-and-what-it-can-t-help"
 # ### What helps, and what it can't help
 #
 # | | shortens | does not shorten |
@@ -378,11 +392,13 @@ print(table(shaky, {"ttft": 0.5}))
 #
 # And for a server of your own: `python3 start.py measure URL` prints the tables of this lesson for any endpoint that speaks
 # Chat Completions.
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/05_first_token_latency.ipynb): 5.1 and 5.2 are the core, 5.3 and 5.4 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - Five clocks: headers, first chunk, first token, first visible text, last token. Say which.

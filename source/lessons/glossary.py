@@ -16,181 +16,182 @@ glossary()
 # Topics in the order of the alphabet, each with the lesson and the heading under which it stands.
 #
 # - accessibility, screen readers:
-#   [4 The bill](04_streaming_tradeoffs.ipynb#The-bill)
+#   [4 The bill](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-bill)
 # - agents, many turns:
-#   [3 Is a WebSocket ever faster?](03_transport_mechanisms.ipynb#Is-a-WebSocket-ever-faster?)
+#   [3 Is a WebSocket ever faster?](03_transport_mechanisms.ipynb#cell-id=03-on-is-a-websocket-ever-faster)
 # - asynchronous calls:
-#   [2 Two streams at once](02_token_by_token_generation.ipynb#Two-streams-at-once),
-#   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#One-flag,-two-shapes)
+#   [2 Two streams at once](02_token_by_token_generation.ipynb#cell-id=02-on-two-streams-at-once),
+#   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#cell-id=04-on-one-flag-two-shapes)
 # - background jobs:
-#   [4 Silence on the line](04_streaming_tradeoffs.ipynb#Silence-on-the-line),
-#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#Retry,-resume,-stop)
+#   [4 Silence on the line](04_streaming_tradeoffs.ipynb#cell-id=04-on-silence-on-the-line),
+#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#cell-id=04-on-retry-resume-stop)
 # - batch, what the word means:
-#   [0 The two modes at a glance](00_start_here.ipynb#The-two-modes-at-a-glance)
+#   [0 The two modes at a glance](00_start_here.ipynb#cell-id=00-on-the-two-modes-at-a-glance)
 # - billing, money:
-#   [1 What the server says](01_why_streaming_matters.ipynb#What-the-server-says),
-#   [3 The bill that never stops](03_transport_mechanisms.ipynb#The-bill-that-never-stops),
-#   [4 The meter is running](04_streaming_tradeoffs.ipynb#The-meter-is-running)
+#   [1 What the server says](01_why_streaming_matters.ipynb#cell-id=01-on-what-the-server-says),
+#   [3 The bill that never stops](03_transport_mechanisms.ipynb#cell-id=03-on-the-bill-that-never-stops),
+#   [4 The meter is running](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-meter-is-running)
 # - `break` and `with`:
-#   [4 The meter is running](04_streaming_tradeoffs.ipynb#The-meter-is-running)
+#   [4 The meter is running](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-meter-is-running)
 # - browsers:
-#   [3 The bill that never stops](03_transport_mechanisms.ipynb#The-bill-that-never-stops),
-#   [3 In a real browser](03_transport_mechanisms.ipynb#In-a-real-browser)
+#   [3 The bill that never stops](03_transport_mechanisms.ipynb#cell-id=03-on-the-bill-that-never-stops),
+#   [3 In a real browser](03_transport_mechanisms.ipynb#cell-id=03-on-in-a-real-browser)
 # - buffering:
-#   [3 Who holds it back?](03_transport_mechanisms.ipynb#Who-holds-it-back?)
+#   [3 Who holds it back?](03_transport_mechanisms.ipynb#cell-id=03-on-who-holds-it-back)
 # - cache of the model (KV cache):
-#   [2 Reading and writing](02_token_by_token_generation.ipynb#Reading-and-writing)
+#   [2 Reading and writing](02_token_by_token_generation.ipynb#cell-id=02-on-reading-and-writing)
 # - cache of prompts (prefix cache):
-#   [5 One timestamp](05_first_token_latency.ipynb#One-timestamp)
+#   [5 One timestamp](05_first_token_latency.ipynb#cell-id=05-on-one-timestamp)
 # - cancelling, stopping early:
-#   [4 The meter is running](04_streaming_tradeoffs.ipynb#The-meter-is-running),
-#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#Retry,-resume,-stop)
+#   [4 The meter is running](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-meter-is-running),
+#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#cell-id=04-on-retry-resume-stop)
 # - character by character, or not:
-#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#One-question,-two-ways-to-wait),
-#   [2 Chunk, token, character, byte](02_token_by_token_generation.ipynb#Chunk,-token,-character,-byte)
+#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#cell-id=01-on-one-question-two-ways-to-wait),
+#   [2 Chunk, token, character, byte](02_token_by_token_generation.ipynb#cell-id=02-on-chunk-token-character-byte)
 # - chat and its history:
-#   [4 What stays in the conversation](04_streaming_tradeoffs.ipynb#What-stays-in-the-conversation)
+#   [4 What stays in the conversation](04_streaming_tradeoffs.ipynb#cell-id=04-on-what-stays-in-the-conversation)
 # - chunks, what is in them:
-#   [1 The first chunk is not the first word](01_why_streaming_matters.ipynb#The-first-chunk-is-not-the-first-word),
-#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#Anatomy-of-a-stream)
+#   [1 The first chunk is not the first word](01_why_streaming_matters.ipynb#cell-id=01-on-the-first-chunk-is-not-the-first-word),
+#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream)
 # - clocks, and how to read them:
-#   [1 Measure it](01_why_streaming_matters.ipynb#Measure-it),
-#   [5 One stream, five clocks](05_first_token_latency.ipynb#One-stream,-five-clocks)
+#   [1 Measure it](01_why_streaming_matters.ipynb#cell-id=01-on-measure-it),
+#   [5 One stream, five clocks](05_first_token_latency.ipynb#cell-id=05-on-one-stream-five-clocks)
 # - cold and warm requests:
-#   [5 Warm and cold](05_first_token_latency.ipynb#Warm-and-cold)
+#   [5 Warm and cold](05_first_token_latency.ipynb#cell-id=05-on-warm-and-cold)
 # - compression:
-#   [3 Who holds it back?](03_transport_mechanisms.ipynb#Who-holds-it-back?)
+#   [3 Who holds it back?](03_transport_mechanisms.ipynb#cell-id=03-on-who-holds-it-back)
 # - connections and what they cost:
-#   [3 Five transports, one clock](03_transport_mechanisms.ipynb#Five-transports,-one-clock),
-#   [5 Warm and cold](05_first_token_latency.ipynb#Warm-and-cold)
+#   [3 Five transports, one clock](03_transport_mechanisms.ipynb#cell-id=03-on-five-transports-one-clock),
+#   [5 Warm and cold](05_first_token_latency.ipynb#cell-id=05-on-warm-and-cold)
 # - coordinated omission:
-#   [5 Two load generators, one frozen server](05_first_token_latency.ipynb#Two-load-generators,-one-frozen-server)
+#   [5 Two load generators, one frozen server](05_first_token_latency.ipynb#cell-id=05-on-two-load-generators-one-frozen-server)
 # - deciding how to send and how to show:
-#   [4 The bill](04_streaming_tradeoffs.ipynb#The-bill)
+#   [4 The bill](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-bill)
 # - efficiency, bytes on the wire:
-#   [4 What TLS shows](04_streaming_tradeoffs.ipynb#What-TLS-shows)
+#   [4 What TLS shows](04_streaming_tradeoffs.ipynb#cell-id=04-on-what-tls-shows)
 # - endings of a stream:
-#   [4 Four endings](04_streaming_tradeoffs.ipynb#Four-endings),
-#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#Finished,-and-still-not-whole)
+#   [4 Four endings](04_streaming_tradeoffs.ipynb#cell-id=04-on-four-endings),
+#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-finished-and-still-not-whole)
 # - endpoints of your own (FastAPI):
-#   [3 Write the server's side](03_transport_mechanisms.ipynb#Write-the-server's-side),
-#   [3 On a real port](03_transport_mechanisms.ipynb#On-a-real-port)
+#   [3 Write the server's side](03_transport_mechanisms.ipynb#cell-id=03-on-write-the-server-s-side),
+#   [3 On a real port](03_transport_mechanisms.ipynb#cell-id=03-on-on-a-real-port)
 # - errors after the status 200:
-#   [4 Four endings](04_streaming_tradeoffs.ipynb#Four-endings)
+#   [4 Four endings](04_streaming_tradeoffs.ipynb#cell-id=04-on-four-endings)
 # - `EventSource`:
-#   [3 The bill that never stops](03_transport_mechanisms.ipynb#The-bill-that-never-stops),
-#   [3 Two other ways to end the bill](03_transport_mechanisms.ipynb#Two-other-ways-to-end-the-bill)
+#   [3 The bill that never stops](03_transport_mechanisms.ipynb#cell-id=03-on-the-bill-that-never-stops),
+#   [3 Two other ways to end the bill](03_transport_mechanisms.ipynb#cell-id=03-on-two-other-ways-to-end-the-bill)
 # - failures in a load test:
-#   [5 Failures are not fast](05_first_token_latency.ipynb#Failures-are-not-fast)
+#   [5 Failures are not fast](05_first_token_latency.ipynb#cell-id=05-on-failures-are-not-fast)
 # - faster, and whether it is better:
-#   [1 Is faster always better?](01_why_streaming_matters.ipynb#Is-faster-always-better?)
+#   [1 Is faster always better?](01_why_streaming_matters.ipynb#cell-id=01-on-is-faster-always-better)
 # - fake streams:
-#   [1 An imitation](01_why_streaming_matters.ipynb#An-imitation)
+#   [1 An imitation](01_why_streaming_matters.ipynb#cell-id=01-on-an-imitation)
 # - finish reasons:
-#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#Anatomy-of-a-stream),
-#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#Finished,-and-still-not-whole)
+#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream),
+#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-finished-and-still-not-whole)
 # - gRPC, WebTransport, WebRTC, MCP:
-#   [3 Others that you will meet](03_transport_mechanisms.ipynb#Others-that-you-will-meet)
+#   [3 Others that you will meet](03_transport_mechanisms.ipynb#cell-id=03-on-others-that-you-will-meet)
 # - guards, moderation:
-#   [4 The leak meter](04_streaming_tradeoffs.ipynb#The-leak-meter)
+#   [4 The leak meter](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-leak-meter)
 # - heartbeats:
-#   [3 Silence](03_transport_mechanisms.ipynb#Silence)
+#   [3 Silence](03_transport_mechanisms.ipynb#cell-id=03-on-silence)
 # - HTTP chunks, events, reads:
-#   [3 Envelopes](03_transport_mechanisms.ipynb#Envelopes)
+#   [3 Envelopes](03_transport_mechanisms.ipynb#cell-id=03-on-envelopes)
 # - JSON that is not finished, structured output:
-#   [4 The card that fills itself](04_streaming_tradeoffs.ipynb#The-card-that-fills-itself)
+#   [4 The card that fills itself](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-card-that-fills-itself)
 # - leaving in the middle, disconnects:
-#   [3 Somebody leaves](03_transport_mechanisms.ipynb#Somebody-leaves),
-#   [4 The meter is running](04_streaming_tradeoffs.ipynb#The-meter-is-running),
-#   [4 Show it, and log it whole](04_streaming_tradeoffs.ipynb#Show-it,-and-log-it-whole)
+#   [3 Somebody leaves](03_transport_mechanisms.ipynb#cell-id=03-on-somebody-leaves),
+#   [4 The meter is running](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-meter-is-running),
+#   [4 Show it, and log it whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-show-it-and-log-it-whole)
 # - limit of tokens (`max_completion_tokens`):
-#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#Finished,-and-still-not-whole)
+#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-finished-and-still-not-whole)
 # - logging the whole answer:
-#   [4 Show it, and log it whole](04_streaming_tradeoffs.ipynb#Show-it,-and-log-it-whole)
+#   [4 Show it, and log it whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-show-it-and-log-it-whole)
 # - many readers of one answer:
-#   [3 Others that you will meet](03_transport_mechanisms.ipynb#Others-that-you-will-meet)
+#   [3 Others that you will meet](03_transport_mechanisms.ipynb#cell-id=03-on-others-that-you-will-meet)
 # - memory:
-#   [1 What the server says](01_why_streaming_matters.ipynb#What-the-server-says)
+#   [1 What the server says](01_why_streaming_matters.ipynb#cell-id=01-on-what-the-server-says)
 # - names that collide (TTFT, ITL, TPOT):
-#   [5 What five tools would print](05_first_token_latency.ipynb#What-five-tools-would-print)
+#   [5 What five tools would print](05_first_token_latency.ipynb#cell-id=05-on-what-five-tools-would-print)
 # - parsing server-sent events:
-#   [3 Shaken bytes](03_transport_mechanisms.ipynb#Shaken-bytes)
+#   [3 Shaken bytes](03_transport_mechanisms.ipynb#cell-id=03-on-shaken-bytes),
+#   [3 Reads of other sizes](03_transport_mechanisms.ipynb#cell-id=03-on-reads-of-other-sizes)
 # - pauses in an answer:
-#   [1 The first token is not everything](01_why_streaming_matters.ipynb#The-first-token-is-not-everything)
+#   [1 The first token is not everything](01_why_streaming_matters.ipynb#cell-id=01-on-the-first-token-is-not-everything)
 # - percentiles, how many samples they need:
-#   [5 Two load generators, one frozen server](05_first_token_latency.ipynb#Two-load-generators,-one-frozen-server),
-#   [5 How many is enough?](05_first_token_latency.ipynb#How-many-is-enough?)
+#   [5 Two load generators, one frozen server](05_first_token_latency.ipynb#cell-id=05-on-two-load-generators-one-frozen-server),
+#   [5 How many is enough?](05_first_token_latency.ipynb#cell-id=05-on-how-many-is-enough)
 # - prefill and decode:
-#   [2 Reading and writing](02_token_by_token_generation.ipynb#Reading-and-writing),
-#   [5 Queue or prefill?](05_first_token_latency.ipynb#Queue-or-prefill?)
+#   [2 Reading and writing](02_token_by_token_generation.ipynb#cell-id=02-on-reading-and-writing),
+#   [5 Queue or prefill?](05_first_token_latency.ipynb#cell-id=05-on-queue-or-prefill)
 # - privacy, what a listener learns:
-#   [4 What TLS shows](04_streaming_tradeoffs.ipynb#What-TLS-shows)
+#   [4 What TLS shows](04_streaming_tradeoffs.ipynb#cell-id=04-on-what-tls-shows)
 # - prompts, short and long:
-#   [5 Queue or prefill?](05_first_token_latency.ipynb#Queue-or-prefill?),
-#   [5 Half a prompt](05_first_token_latency.ipynb#Half-a-prompt)
+#   [5 Queue or prefill?](05_first_token_latency.ipynb#cell-id=05-on-queue-or-prefill),
+#   [5 Half a prompt](05_first_token_latency.ipynb#cell-id=05-on-half-a-prompt)
 # - proxies:
-#   [3 Who holds it back?](03_transport_mechanisms.ipynb#Who-holds-it-back?),
-#   [3 Silence](03_transport_mechanisms.ipynb#Silence)
+#   [3 Who holds it back?](03_transport_mechanisms.ipynb#cell-id=03-on-who-holds-it-back),
+#   [3 Silence](03_transport_mechanisms.ipynb#cell-id=03-on-silence)
 # - published numbers:
-#   [5 The hockey stick](05_first_token_latency.ipynb#The-hockey-stick),
-#   [5 What is fast?](05_first_token_latency.ipynb#What-is-fast?)
+#   [5 The hockey stick](05_first_token_latency.ipynb#cell-id=05-on-the-hockey-stick),
+#   [5 What is fast?](05_first_token_latency.ipynb#cell-id=05-on-what-is-fast)
 # - queues, many users:
-#   [5 Queue or prefill?](05_first_token_latency.ipynb#Queue-or-prefill?),
-#   [5 The hockey stick](05_first_token_latency.ipynb#The-hockey-stick)
+#   [5 Queue or prefill?](05_first_token_latency.ipynb#cell-id=05-on-queue-or-prefill),
+#   [5 The hockey stick](05_first_token_latency.ipynb#cell-id=05-on-the-hockey-stick)
 # - readers, their speed and what they gain:
-#   [1 The race with a reader](01_why_streaming_matters.ipynb#The-race-with-a-reader),
-#   [1 The law of overlap](01_why_streaming_matters.ipynb#The-law-of-overlap)
+#   [1 The race with a reader](01_why_streaming_matters.ipynb#cell-id=01-on-the-race-with-a-reader),
+#   [1 The law of overlap](01_why_streaming_matters.ipynb#cell-id=01-on-the-law-of-overlap)
 # - real services:
-#   [0 With a real model](00_start_here.ipynb#With-a-real-model),
-#   [5 What helps, and what it can't help](05_first_token_latency.ipynb#What-helps,-and-what-it-can't-help)
+#   [0 With a real model](00_start_here.ipynb#cell-id=00-on-with-a-real-model),
+#   [5 What helps, and what it can't help](05_first_token_latency.ipynb#cell-id=05-on-what-helps-and-what-it-can-t-help)
 # - reasoning models:
-#   [5 One stream, five clocks](05_first_token_latency.ipynb#One-stream,-five-clocks),
-#   [5 Thoughts nobody sees](05_first_token_latency.ipynb#Thoughts-nobody-sees)
+#   [5 One stream, five clocks](05_first_token_latency.ipynb#cell-id=05-on-one-stream-five-clocks),
+#   [5 Thoughts nobody sees](05_first_token_latency.ipynb#cell-id=05-on-thoughts-nobody-sees)
 # - Responses API, Anthropic Messages:
-#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#Anatomy-of-a-stream),
-#   [3 Three dialects](03_transport_mechanisms.ipynb#Three-dialects),
-#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#Retry,-resume,-stop)
+#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream),
+#   [3 Three dialects](03_transport_mechanisms.ipynb#cell-id=03-on-three-dialects),
+#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#cell-id=04-on-retry-resume-stop)
 # - resuming:
-#   [3 Two other ways to end the bill](03_transport_mechanisms.ipynb#Two-other-ways-to-end-the-bill),
-#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#Retry,-resume,-stop)
+#   [3 Two other ways to end the bill](03_transport_mechanisms.ipynb#cell-id=03-on-two-other-ways-to-end-the-bill),
+#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#cell-id=04-on-retry-resume-stop)
 # - retrying:
-#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#Retry,-resume,-stop)
+#   [4 Retry, resume, stop](04_streaming_tradeoffs.ipynb#cell-id=04-on-retry-resume-stop)
 # - same question, same answer?
-#   [2 A hundred answers](02_token_by_token_generation.ipynb#A-hundred-answers)
+#   [2 A hundred answers](02_token_by_token_generation.ipynb#cell-id=02-on-a-hundred-answers)
 # - sampling, temperature, seed:
-#   [2 One turn of the crank](02_token_by_token_generation.ipynb#One-turn-of-the-crank),
-#   [2 A hundred answers](02_token_by_token_generation.ipynb#A-hundred-answers)
+#   [2 One turn of the crank](02_token_by_token_generation.ipynb#cell-id=02-on-one-turn-of-the-crank),
+#   [2 A hundred answers](02_token_by_token_generation.ipynb#cell-id=02-on-a-hundred-answers)
 # - server-sent events (SSE):
-#   [3 Envelopes](03_transport_mechanisms.ipynb#Envelopes),
-#   [3 Shaken bytes](03_transport_mechanisms.ipynb#Shaken-bytes)
+#   [3 Envelopes](03_transport_mechanisms.ipynb#cell-id=03-on-envelopes),
+#   [3 Shaken bytes](03_transport_mechanisms.ipynb#cell-id=03-on-shaken-bytes)
 # - streamed and unary side by side:
-#   [0 The two modes at a glance](00_start_here.ipynb#The-two-modes-at-a-glance),
-#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#One-question,-two-ways-to-wait)
+#   [0 The two modes at a glance](00_start_here.ipynb#cell-id=00-on-the-two-modes-at-a-glance),
+#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#cell-id=01-on-one-question-two-ways-to-wait)
 # - `stream` as an option of your own service:
-#   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#One-flag,-two-shapes)
+#   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#cell-id=04-on-one-flag-two-shapes)
 # - synchronous clients in a server:
-#   [3 Write the server's side](03_transport_mechanisms.ipynb#Write-the-server's-side)
+#   [3 Write the server's side](03_transport_mechanisms.ipynb#cell-id=03-on-write-the-server-s-side)
 # - time-outs:
-#   [3 Silence](03_transport_mechanisms.ipynb#Silence),
-#   [4 Silence on the line](04_streaming_tradeoffs.ipynb#Silence-on-the-line)
+#   [3 Silence](03_transport_mechanisms.ipynb#cell-id=03-on-silence),
+#   [4 Silence on the line](04_streaming_tradeoffs.ipynb#cell-id=04-on-silence-on-the-line)
 # - tokens and how they are made:
-#   [2 One turn of the crank](02_token_by_token_generation.ipynb#One-turn-of-the-crank)
+#   [2 One turn of the crank](02_token_by_token_generation.ipynb#cell-id=02-on-one-turn-of-the-crank)
 # - tool calls:
-#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#Finished,-and-still-not-whole),
-#   [4 The card that fills itself](04_streaming_tradeoffs.ipynb#The-card-that-fills-itself)
+#   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-finished-and-still-not-whole),
+#   [4 The card that fills itself](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-card-that-fills-itself)
 # - transports, one beside the other:
-#   [3 Five transports, one clock](03_transport_mechanisms.ipynb#Five-transports,-one-clock),
-#   [3 Which one, when?](03_transport_mechanisms.ipynb#Which-one,-when?)
+#   [3 Five transports, one clock](03_transport_mechanisms.ipynb#cell-id=03-on-five-transports-one-clock),
+#   [3 Which one, when?](03_transport_mechanisms.ipynb#cell-id=03-on-which-one-when)
 # - usage, counting tokens:
-#   [2 Chunk, token, character, byte](02_token_by_token_generation.ipynb#Chunk,-token,-character,-byte),
-#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#Anatomy-of-a-stream),
-#   [4 The meter is running](04_streaming_tradeoffs.ipynb#The-meter-is-running)
+#   [2 Chunk, token, character, byte](02_token_by_token_generation.ipynb#cell-id=02-on-chunk-token-character-byte),
+#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream),
+#   [4 The meter is running](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-meter-is-running)
 # - WebSocket:
-#   [3 Five transports, one clock](03_transport_mechanisms.ipynb#Five-transports,-one-clock),
-#   [3 Is a WebSocket ever faster?](03_transport_mechanisms.ipynb#Is-a-WebSocket-ever-faster?)
+#   [3 Five transports, one clock](03_transport_mechanisms.ipynb#cell-id=03-on-five-transports-one-clock),
+#   [3 Is a WebSocket ever faster?](03_transport_mechanisms.ipynb#cell-id=03-on-is-a-websocket-ever-faster)
 # - what streaming does not change:
-#   [1 What the server says](01_why_streaming_matters.ipynb#What-the-server-says),
-#   [2 A hundred answers](02_token_by_token_generation.ipynb#A-hundred-answers),
-#   [4 The bill](04_streaming_tradeoffs.ipynb#The-bill)
+#   [1 What the server says](01_why_streaming_matters.ipynb#cell-id=01-on-what-the-server-says),
+#   [2 A hundred answers](02_token_by_token_generation.ipynb#cell-id=02-on-a-hundred-answers),
+#   [4 The bill](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-bill)
 # - when not to stream:
-#   [4 The bill](04_streaming_tradeoffs.ipynb#The-bill)
+#   [4 The bill](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-bill)
