@@ -3,7 +3,7 @@
 #
 # Each word and metric with its meaning, its unit, where it comes from, and where you meet it. In any notebook of the course
 # `glossary("ttft")` tells you of one word, and `glossary("chunk", "delta")` of two. Below the message of a check stand the
-# words it uses.
+# words it uses. A link opens a lesson; if it stays at its beginning, follow it once more.
 
 # %% id="words"
 from course_utils import glossary
