@@ -10,6 +10,7 @@ from course_utils import metrics, words
 from course_utils.checks import exercises
 from course_utils.checks.verdict import Verdict
 from course_utils.checks.vocabulary import glossary, hint
+from course_utils.grade import page
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "source/lessons"
@@ -114,6 +115,11 @@ def test_a_refusal_tells_its_words_in_text_and_html_and_a_pass_none():
     assert f'<a href="{words.PAGE}" title="The first chunk of a stream' in verdict._repr_html_()
     assert "glossary" not in repr(Verdict("1.1", "passed", "A role chunk: 2 points"))
     assert "glossary" not in repr(Verdict("1.1", "raised", "ValueError: token"))
+
+
+def test_the_page_of_a_grader_tells_the_meanings_of_the_words_of_a_refusal():
+    shown = page._table(Verdict("1.1", "not_yet", "A role chunk came."))
+    assert shown == f"<table><tr><th>role chunk</th><td>{words.known('role chunk').meaning}</td></tr></table>"
 
 
 def test_what_a_verdict_tells_to_type_is_what_glossary_understands():
