@@ -79,7 +79,7 @@ def test_all_programs_work_with_an_endpoint_on_a_port(capsys):
     async def all_at_once(url):
         await asyncio.gather(*(main(RealEndpoint(url, name)) for name, main in mains.items() if name != "chatbot"))
 
-    with MockServer(EIGHT, pace=Pace(0.001, 0.02, 0.02), clock=RealClock()).serve() as server:
+    with MockServer(EIGHT, pace=Pace(0.001, 0.05, 0.05), clock=RealClock()).serve() as server:
         mains["chatbot"](RealEndpoint(server.url, "chatbot"))
         asyncio.run(all_at_once(server.url))
         assert {entry.asked["model"] for entry in server.ledger if entry.status == 200} == set(PROGRAMS)

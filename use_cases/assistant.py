@@ -18,6 +18,7 @@ import openai
 from course_utils.clock import play
 from course_utils.mock import MockServer, RealEndpoint, connect
 from course_utils.pace import Pace
+from course_utils.replies import reply_to
 
 SHORT, LONG = 1.0, 30.0
 """Seconds that an answer takes: within the first nobody misses a stream, beyond the second a silent line is in danger."""
@@ -120,5 +121,10 @@ async def main(llm: MockServer | RealEndpoint) -> None:
     print(llm.ledger)
 
 
+def talk(prompt: str) -> str:
+    """What the mock says."""
+    return "Yes." if "yes or no" in prompt else reply_to(prompt)
+
+
 if __name__ == "__main__":
-    asyncio.run(play(main(connect(pace=Pace(ttft=0.5, itl=0.05)))))
+    asyncio.run(play(main(connect(reply=talk, pace=Pace(ttft=0.5, itl=0.05)))))

@@ -70,6 +70,7 @@ async def main(llm: MockServer | RealEndpoint) -> None:
     for draft in drafts:
         print(f"{draft.customer.name}: {draft.problem or draft.text.splitlines()[0]}")
     print(f"{sum(not draft.problem for draft in drafts)} of {len(drafts)} written after {now() - began:.1f} s")
+    print("most at once:", getattr(llm.ledger, "peak", "the endpoint does not say"))
     print(llm.ledger)
 
 
