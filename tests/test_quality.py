@@ -23,10 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
             "clients",
             "graders",
             "training",
+            "use_cases",
             "start.py",
         ),
         ("mypy",),
         ("mypy", "clients/run.py"),
+        ("mypy", "use_cases"),
     ],
     ids=" ".join,
 )
