@@ -1,7 +1,8 @@
 """The learner's folder: their copies of the notebooks, and what the course remembers of them.
 
-``work/`` is filled from ``lessons/`` and ``exercises/``; a copy the learner has changed is never written over. What is
-remembered (outcomes, hints taken, predictions) is one small JSON file in it. ``COURSE_WORK`` names another folder.
+``work/`` is filled from ``lessons/`` and ``exercises/``, and with the page of references; a copy the learner has changed is never
+written over. What is remembered (outcomes, hints taken, predictions) is one small JSON file in it. ``COURSE_WORK`` names another
+folder.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("lessons", "exercises")
+COPIED = ("lessons/*.ipynb", "exercises/*.ipynb", "docs/references.md")
+"""The notebooks, and the page that they link to."""
 EMPTY: dict[str, dict[str, Any]] = {"outcomes": {}, "hints": {}, "predictions": {}}
 
 
@@ -32,7 +34,7 @@ def fill(root: Path = ROOT, work: Path | None = None) -> list[str]:
     work = work or folder()
     seen: dict[str, str] = _read_json(work / "copied.json", {})
     messages = []
-    for source in sorted(path for name in COPIED for path in (root / name).glob("*.ipynb")):
+    for source in sorted(path for names in COPIED for path in root.glob(names)):
         name = source.relative_to(root).as_posix()
         copy, new = work / name, _digest(source)
         if copy.exists() and _digest(copy) not in (seen.get(name), new):

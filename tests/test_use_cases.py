@@ -574,6 +574,22 @@ def test_a_caller_who_leaves_stops_the_model():
     assert endings(llm) == [("client_left", 2)]
 
 
+def test_events_that_nobody_takes_any_further_close_the_stream_behind_them():
+    llm = mock()
+
+    async def main():
+        stream = await llm.async_client().chat.completions.create(
+            model="mock-1", messages=[{"role": "user", "content": "Hi"}], stream=True
+        )
+        events = endpoint.events(stream)
+        await anext(events)
+        await events.aclose()
+        return stream
+
+    play(llm, main())
+    assert endings(llm) == [("client_left", 1)]
+
+
 # -------------------------------------------------------------------------------------------------------------- logbook
 
 

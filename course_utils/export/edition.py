@@ -30,6 +30,7 @@ COPIED = (
     "LICENSE",
     "lessons",
     "exercises",
+    "docs/references.md",
 )
 """Beside the package. Sources, solutions, tests and everything for authors stay at home."""
 TEACHERS = ("grade", "export", "prove.py", "mutants.py", "tapes.py", "children.py", "lint.py", "compared.py")
@@ -72,6 +73,7 @@ def write(folder: Path, *, last_hint: bool = False, root: Path = build.ROOT) -> 
 
 
 def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", "__pycache__"))
     else:

@@ -132,6 +132,9 @@ check("1.1", None)
 progress()
 
 # %% [markdown] id="on-with-a-real-model"
+# Numbers that others have published are true of a day. [The references](../docs/references.md) say whose they are, of when, and what
+# changes when they expire.
+#
 # ## With a real model
 #
 # The same cells talk to a real service when you set `OPENAI_BASE_URL` and `COURSE_MODEL` (and `OPENAI_API_KEY`, if it wants
