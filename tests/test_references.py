@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from course_utils import work
+from course_utils.export import edition
+
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted((ROOT / "source").glob("*/0[1-7]_*.py"))
 """The texts of lessons and of their exercises."""
@@ -71,6 +74,15 @@ def test_an_entry_has_a_source_a_date_and_a_consequence_and_its_lesson_still_say
 def test_every_row_of_the_page_is_read():
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| lesson")]
     assert len(entries()) == len(rows) > 30
+
+
+@pytest.mark.parametrize("copied", [work.COPIED, edition.COPIED], ids=["work", "class edition"])
+def test_the_page_goes_where_the_notebook_goes_that_links_to_it(copied):
+    start = ROOT / "lessons/00_start_here.ipynb"
+    (link,) = re.findall(r"\[The references\]\((.*?)\)", start.read_text("utf-8"))
+    page = (start.parent / link).resolve()
+    assert page == ROOT / "docs/references.md"
+    assert page.relative_to(ROOT).as_posix() in copied
 
 
 def test_the_rule_finds_what_it_is_for():

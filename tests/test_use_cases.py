@@ -102,6 +102,14 @@ def test_the_table_has_every_program_with_its_mode_its_reason_and_its_lesson():
         assert re.fullmatch(r"[1-7](, [1-7])*", lesson)
 
 
+@pytest.mark.live
+def test_the_example_of_the_page_runs(capsys):
+    exec(re.search(r"```python\n(.*?)```", PAGE, re.DOTALL).group(1), {})
+    lines = capsys.readouterr().out.split("\n")
+    assert json.loads(lines[0][5:]) == {"text": "Hello"}
+    assert "event: done" in lines
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_names_no_model_and_opens_with_its_reason(name):
     text = (HERE / f"{name}.py").read_text("utf-8")

@@ -16,6 +16,8 @@ def course(tmp_path, monkeypatch):
     for folder in ("lessons", "exercises"):
         (tmp_path / folder).mkdir()
     (tmp_path / "lessons/01.ipynb").write_text(notebook(("c1", "print(1)")))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/references.md").write_text("whose numbers")
     (tmp_path / "exercises/01.ipynb").write_text(
         notebook(("ex-1-1", "starter"), ("ex-1-1-check", "check"), ("ex-1-2", "two"))
     )
@@ -27,6 +29,11 @@ def test_the_first_start_copies_lessons_and_exercises(course):
     assert work.fill(course) == []
     assert (course / "work/lessons/01.ipynb").read_text() == (course / "lessons/01.ipynb").read_text()
     assert (course / "work/exercises/01.ipynb").exists()
+
+
+def test_the_page_that_the_start_page_links_to_comes_along(course):
+    work.fill(course)
+    assert (course / "work/docs/references.md").read_text() == "whose numbers"
 
 
 def test_an_update_replaces_an_untouched_copy(course):
