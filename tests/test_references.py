@@ -38,8 +38,13 @@ def number(path: Path) -> str:
     return path.name[1]
 
 
+def claims_something(sentence: str) -> bool:
+    """Whether the rule finds a claim in it; a name in code is no one's word."""
+    return CLAIM.search(re.sub(r"`[^`]*`", "", sentence)) is not None
+
+
 def claims() -> list[tuple[str, str]]:
-    return [(number(path), one) for path in LESSONS for one in sentences(path) if CLAIM.search(one)]
+    return [(number(path), one) for path in LESSONS for one in sentences(path) if claims_something(one)]
 
 
 def entries() -> list[tuple[set[str], list[str], str, str, str]]:
@@ -92,6 +97,6 @@ def test_the_rule_finds_what_it_is_for():
         "See arXiv 1234.": True,
         "The first chunk has a role.": False,
         "It takes 2000 tokens and 1999 more.": False,
-        "The `openai` client closes it.": False,
+        "`client` is an `openai.OpenAI`.": False,
     }
-    assert {text: bool(CLAIM.search(text)) for text in made} == made
+    assert {text: claims_something(text) for text in made} == made
