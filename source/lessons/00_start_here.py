@@ -131,10 +131,11 @@ check("1.1", None)
 # %% id="progress"
 progress()
 
-# %% [markdown] id="on-with-a-real-model"
+# %% [markdown]
 # Numbers that others have published are true of a day. [The references](../docs/references.md) say whose they are, of when, and what
 # changes when they expire.
-#
+
+# %% [markdown] id="on-with-a-real-model"
 # ## With a real model
 #
 # The same cells talk to a real service when you set `OPENAI_BASE_URL` and `COURSE_MODEL` (and `OPENAI_API_KEY`, if it wants
