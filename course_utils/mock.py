@@ -63,13 +63,11 @@ class MockServer:
     def async_client(self, *, rtt: float = 0.0, **options: Any) -> openai.AsyncOpenAI:
         """The real asynchronous client, connected in-process; use it inside ``await play(...)``."""
         import openai
-        from openai._base_client import get_platform
+
+        from course_utils.threadless import AsyncOpenAI
 
         http = openai.DefaultAsyncHttpx2Client(**self._http(rtt))
-        client = openai.AsyncOpenAI(http_client=http, **(_ACCOUNT | options))
-        # The client would look its platform up in a worker thread on first use; there are none in virtual time.
-        client._platform = get_platform()
-        return client
+        return AsyncOpenAI(http_client=http, **(_ACCOUNT | options))
 
     def http(self) -> httpx2.Client:
         """A plain HTTP client, connected in-process: ``mock.http().post("text", json={"prompt": "hello"})``."""

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from course_utils import mock as module
-from course_utils.clock import RealClock, VirtualClock
+from course_utils.clock import RealClock, VirtualClock, run
 from course_utils.mock import MockServer, RealEndpoint, connect
 from course_utils.pace import Pace
 
@@ -96,3 +96,14 @@ def test_a_plain_client_reaches_every_route_in_virtual_time():
         assert http.get("models").json()["data"][0]["id"] == mock.model
     assert mock.clock.now() == 1.0
     assert mock.ledger[0].route == "/v1/text"
+
+
+@pytest.mark.parametrize("change", [{"timeout": 3.0}, {"max_retries": 1}], ids=str)
+def test_a_client_with_other_options_needs_no_thread_either(change):
+    mock = MockServer("Hello", clock=VirtualClock())
+
+    async def ask():
+        client = mock.async_client().with_options(**change)
+        return await client.chat.completions.create(model="mock-1", messages=[{"role": "user", "content": "Hi"}])
+
+    assert run(ask(), mock.clock).choices[0].message.content == "Hello"

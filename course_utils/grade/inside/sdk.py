@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
-from openai._base_client import get_platform
 from openai.types.chat import ChatCompletionChunk
+
+from course_utils.threadless import AsyncOpenAI
 
 if TYPE_CHECKING:
     from course_utils.grade.inside.stand_ins import StandIns
@@ -21,11 +22,9 @@ def client(send: Callable[..., Any], options: dict[str, Any], *, asynchronous: b
         return openai.OpenAI(
             http_client=openai.DefaultHttpx2Client(transport=Transport(send), trust_env=False), **options
         )
-    made = openai.AsyncOpenAI(
+    return AsyncOpenAI(
         http_client=openai.DefaultAsyncHttpx2Client(transport=AsyncTransport(send), trust_env=False), **options
     )
-    made._platform = get_platform()  # it would look that up in a worker thread, and virtual time has none
-    return made
 
 
 @functools.cache
