@@ -127,7 +127,7 @@ def _watched(arg: Any, index: int, call: Call) -> Any:
     if hasattr(arg, "__next__"):
         return _taken(arg, index, call)
     if hasattr(arg, "__anext__"):
-        return _ataken(arg, index, call)
+        return _AsyncTaken(arg, index, call)
     return arg
 
 
@@ -145,14 +145,21 @@ def _taken(items: Iterator[Any], index: int, call: Call) -> Iterator[Any]:
             items.close()
 
 
-async def _ataken(items: AsyncIterator[Any], index: int, call: Call) -> AsyncIterator[Any]:
-    while True:
-        call.steps.append(("next", index))
-        try:
-            item = await anext(items)
-        except StopAsyncIteration:
-            return
-        yield item
+class _AsyncTaken:
+    """An asynchronous iterator that writes down when it is asked for the next item; all else, as closing, is the items' own."""
+
+    def __init__(self, items: AsyncIterator[Any], index: int, call: Call) -> None:
+        self._items, self._index, self._call = items, index, call
+
+    def __aiter__(self) -> _AsyncTaken:
+        return self
+
+    async def __anext__(self) -> Any:
+        self._call.steps.append(("next", self._index))
+        return await anext(self._items)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._items, name)
 
 
 def _recorded(items: Iterator[Any], call: Call) -> Iterator[Any]:

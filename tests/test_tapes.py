@@ -117,6 +117,28 @@ def test_an_asynchronous_solution_is_replayed_with_all_it_awaited():
     assert run(played(found["always 'done'"].make())) == ("done", [])
 
 
+def test_a_stream_that_an_asynchronous_solution_closes_is_closed():
+    closed = []
+
+    async def source():
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            closed.append(True)
+
+    async def first(items):
+        try:
+            return await anext(items)
+        finally:
+            await items.aclose()
+
+    calls = []
+    assert run(recorder(first, calls)(source())) == "a"
+    assert closed
+    assert calls[0].steps == [("next", 0)]
+
+
 class Counter:
     """A class whose objects use what they were made with, and what their methods get."""
 
