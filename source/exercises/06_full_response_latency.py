@@ -110,12 +110,6 @@ async def run_many(prompts, limit, mock, time):
 check("6.2", run_many)
 
 # %% [markdown]
-# ## Where you stand
-
-# %% id="progress"
-progress(6)
-
-# %% [markdown]
 # ## 6.3 Three deadlines of your own (20 minutes, further)
 #
 # `stream` is what `await client.chat.completions.create(..., stream=True)` gives. Read it, and hand each piece of text to
