@@ -63,7 +63,10 @@ OPAQUE = "(not plain)"
 
 
 def recorder(function: Answer, calls: list[Call], name: str = "") -> Answer:
-    """``function``, writing down each of its calls; and those of the methods of what it makes, if it is a class."""
+    """``function``, writing down each of its calls; and those of the methods of what it makes, if it is a class.
+
+    What it returns for a `with` statement is looked at in the same way.
+    """
 
     def recording(*args: Any) -> Any:
         call = Call(tuple(_kept(arg) for arg in args), name=name)
@@ -75,7 +78,7 @@ def recorder(function: Answer, calls: list[Call], name: str = "") -> Answer:
         if hasattr(value, "__next__"):
             call.yields = True
             return _recorded(value, call)
-        if isinstance(function, type) and not isinstance(value, tuple):
+        if (isinstance(function, type) and not isinstance(value, tuple)) or hasattr(value, "__enter__"):
             call.result = OPAQUE
             return _Made(value, calls)
         call.result = copy.deepcopy(value)
@@ -90,7 +93,7 @@ async def _awaited(value: Coroutine[Any, Any, Any], call: Call) -> Any:
 
 
 class _Made:
-    """What a class of the solution made; every look at it is written down."""
+    """What a class of the solution made, or what `with` enters; every look at it is written down."""
 
     def __init__(self, made: Any, calls: list[Call]) -> None:
         self._made, self._calls = made, calls

@@ -22,6 +22,7 @@ REASONS = {
     "deep": f"Your function returned something nested more than {MAX_DEPTH} levels deep.",
     "large": f"Your function returned more than {MAX_ITEMS} values.",
     "no_yield": "Your function returned {}. A generator hands its pieces out with `yield`.",
+    "no_with": "Your function returned {}. Return something that a `with` statement can enter and leave.",
     "is_async": "Your function is asynchronous. Write `def` instead of `async def` here.",
     "not_async": "Your function is not asynchronous. Write `async def` instead of `def` here.",
     "no_such": "Expected something with {}: is it spelt as in the task?",

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import contextlib
 import dataclasses
 import inspect
 import textwrap
@@ -844,6 +845,56 @@ def test_a_class_is_made_asked_and_looked_at(learner):
         one.method("nothing")
     with pytest.raises(NoAnswer, match="an attribute nothing"):
         one.get("nothing")
+
+
+MANAGED = """
+class answer:
+    def __init__(self, tell, eats=""):
+        self._tell, self._eats = tell, eats
+    def __enter__(self):
+        self._tell("in")
+        return self._pieces()
+    def _pieces(self):
+        yield "a"
+        raise KeyError("b")
+    def __exit__(self, kind, error, trace):
+        self._tell(kind and [kind.__name__, str(error), trace is not None])
+        return kind is not None and kind.__name__ == self._eats
+"""
+
+
+def test_what_is_returned_for_with_is_entered_and_left(learner):
+    told = []
+    with learner(MANAGED).entered(told.append) as inside:
+        assert next(inside.method("__iter__").iterate()) == "a"
+    assert told == ["in", None]
+
+
+@pytest.mark.parametrize("eats", ["KeyError", ""])
+def test_an_error_of_the_block_goes_through_what_was_entered(learner, eats):
+    told = []
+    ends = contextlib.nullcontext() if eats else pytest.raises(Raised, match="KeyError: 'b'")
+    with ends, learner(MANAGED).entered(told.append, eats) as inside:
+        list(inside.method("__iter__").iterate())
+    assert told == ["in", ["KeyError", "'b'", True]]
+
+
+def test_an_error_on_leaving_is_the_learners(learner):
+    source = """
+    import contextlib
+    @contextlib.contextmanager
+    def answer():
+        yield []
+        raise ValueError("not closed")
+    """
+    with pytest.raises(Raised, match="not closed"), learner(source).entered():
+        pass
+
+
+@pytest.mark.parametrize("source", ["def answer(): return 'abc'", "def answer(): yield 'abc'"])
+def test_what_no_with_can_enter_is_told_so(learner, source):
+    with pytest.raises(NoAnswer, match="a `with` statement"), learner(source).entered():
+        pass
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """What is recorded of a solution, and the answers that replay it."""
 
 import asyncio
+import contextlib
 
+from course_utils.checks.subject import Subject
 from course_utils.clock import run
 from course_utils.tapes import OPAQUE, hard_coded, literals, recorder
 
@@ -137,6 +139,21 @@ def test_a_stream_that_an_asynchronous_solution_closes_is_closed():
     assert run(recorder(first, calls)(source())) == "a"
     assert closed
     assert calls[0].steps == [("next", 0)]
+class Managing:
+    @contextlib.contextmanager
+    def open(self, name):
+        yield iter(name)
+
+
+def test_what_a_solution_returns_for_with_is_looked_at_too():
+    calls = []
+    with Subject(recorder(Managing, calls)).make().method("open").entered("ab") as inside:
+        assert list(inside.method("__iter__").iterate()) == ["a", "b"]
+    assert [(call.name, call.answer) for call in calls[:3]] == [
+        ("", OPAQUE),
+        ("open", OPAQUE),
+        ("__enter__", ["a", "b"]),
+    ]
 
 
 class Counter:

@@ -165,6 +165,31 @@ class Subject:
         with _theirs(given(args)):
             return _subject(self._target(*args))
 
+    @contextlib.contextmanager
+    def entered(self, *args: Any) -> Iterator[Subject]:
+        """Call it and enter what it returns, as `with` does; what the block gets. A `Raised` of the block goes through it.
+
+        Of what the block gets a check may take the items: ``inside.method("__iter__").iterate()``.
+        """
+        told = given(args)
+        with _theirs(told):
+            manager = self._target(*args)
+            _refuse_async(manager)
+            if not hasattr(manager, "__enter__"):
+                raise NoAnswer("no_with", shown(manager))
+            inside = _subject(manager.__enter__())
+        try:
+            yield inside
+        except Raised as raised:
+            error = raised.error
+            with _theirs(told):
+                eaten = manager.__exit__(type(error), error, error.__traceback__)
+            if not eaten:
+                raise
+        else:
+            with _theirs(told):
+                manager.__exit__(None, None, None)
+
     def method(self, name: str) -> Subject:
         """A method of what `make` made."""
         with _theirs(""):

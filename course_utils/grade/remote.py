@@ -583,6 +583,23 @@ class RemoteSubject(Subject):
     def make(self, *args: Any) -> RemoteSubject:
         return self._at(self._held(self._ask("make", args), local.given(args)))
 
+    @contextlib.contextmanager
+    def entered(self, *args: Any) -> Iterator[Subject]:
+        given = local.given(args)
+        answer = self._ask("enter", args)
+        manager = self._held(answer, given)
+
+        def leave(error: int | None) -> Any:
+            return self._line.returned(self._line.request({"do": "exit", "held": manager, "error": error}), given)
+
+        try:
+            yield self._at(answer.get("inside"))
+        except RemoteRaised as raised:
+            if not leave(raised.held):
+                raise
+        else:
+            leave(None)
+
     def method(self, name: str) -> RemoteSubject:
         return self._at(self._held(self._ask("method", (), name=name), ""))
 

@@ -195,6 +195,22 @@ class Learner(Peer):
     def _on_make(self, asked: Message) -> Message:
         return {"held": self._stand_ins.hold(self._called(asked))}
 
+    def _on_enter(self, asked: Message) -> Message:
+        manager = self._called(asked)
+        _refuse_async(manager)
+        if not hasattr(manager, "__enter__"):
+            raise NoAnswer("no_with", shown(manager))
+        inside = manager.__enter__()
+        return {"held": self._stand_ins.hold(manager), "inside": self._stand_ins.hold(inside)}
+
+    def _on_exit(self, asked: Message) -> Message:
+        """Leave what was entered, with the error that ended the block, if one did; whether it was swallowed."""
+        manager = self._stand_ins.held.pop(asked["held"])
+        if asked["error"] is None:
+            return {"ok": bool(manager.__exit__(None, None, None))}
+        error: BaseException = self._stand_ins.held[asked["error"]]
+        return {"ok": bool(manager.__exit__(type(error), error, error.__traceback__))}
+
     def _on_method(self, asked: Message) -> Message:
         method = getattr(self._target(asked["target"]), asked["name"], None)
         if not callable(method):
