@@ -97,6 +97,103 @@ def decide(scenario):
 check("7.1", decide)
 
 # %% [markdown]
+# ## 7.3 One assistant, two modes (20 minutes, further)
+#
+# Write a client with a method for each mode, and one that chooses. Each returns one kind of thing, always.
+#
+# - `with assistant.stream(question) as pieces:` gives the pieces of text, each when it comes. However the block is left, the stream
+#   is closed then, and the model stops.
+# - `assistant.complete(question)` returns the text. After `patience` seconds it gives up, with a `TimeoutError` or the SDK's own
+#   `openai.APITimeoutError`; a quarter of a second later is soon enough. How it travels on the wire is up to you.
+# - `assistant.ask(question, expected, show, valid)` returns the text as well. About `expected` tokens will come. `show(text)` shows
+#   some text to a person who waits; if it is `None`, nobody does. `valid(text)` tells whether a whole answer may be shown; if it is
+#   `None`, any may. A person who waits for more than `SHORT` tokens, all of which may be shown, sees each piece when it comes. Else
+#   the text is shown whole, once. If it is not valid, raise `ValueError` and show nothing.
+#
+# An answer is whole if its finish reason is `stop`. At any other end, or none, raise `Incomplete`; errors of the service go on.
+#
+# - `messages` get question and answer together, if the answer is whole and not invalid; else nothing. Each request sends them and
+#   the new question.
+# - `used` is the sum of the `completion_tokens` of which the service has told. A stream tells them if you ask for it
+#   (`stream_options={"include_usage": True}`), in a last chunk, which has no choices.
+
+# %% exercise="7.3"
+from contextlib import contextmanager
+
+SHORT = 20  # tokens that are there within a second
+
+class Incomplete(Exception):
+    """The answer has ended, but not by itself."""
+
+class Assistant:
+    """A conversation with a model, streamed or whole.
+
+    Whoever leaves the block of stream("Why?") after two pieces finds messages and used as they were.
+    """
+
+    def __init__(self, client, model, clock, patience):
+        self.client, self.model, self.clock, self.patience = client, model, clock, patience
+        self.messages, self.used = [], 0
+
+    def stream(self, question):
+        # solution
+        asked = [*self.messages, {"role": "user", "content": question}]
+
+        def pieces(chunks):
+            text, reason = "", None
+            for chunk in chunks:
+                if chunk.usage:
+                    self.used += chunk.usage.completion_tokens
+                for choice in chunk.choices:
+                    reason = choice.finish_reason or reason
+                    if choice.delta.content:
+                        text += choice.delta.content
+                        yield choice.delta.content
+            if reason != "stop":
+                raise Incomplete(reason)
+            self.messages += [asked[-1], {"role": "assistant", "content": text}]
+
+        @contextmanager
+        def turn():
+            request = {"model": self.model, "messages": asked, "stream": True, "stream_options": {"include_usage": True}}
+            with self.client.chat.completions.create(**request) as chunks:
+                yield pieces(chunks)
+
+        return turn()
+
+    def complete(self, question):
+        # solution
+        asked = [*self.messages, {"role": "user", "content": question}]
+        create = self.client.chat.completions.create
+        answer = create(model=self.model, messages=asked, timeout=self.patience)
+        self.used += answer.usage.completion_tokens
+        (choice,) = answer.choices
+        if choice.finish_reason != "stop":
+            raise Incomplete(choice.finish_reason)
+        self.messages += [asked[-1], {"role": "assistant", "content": choice.message.content}]
+        return choice.message.content
+
+    def ask(self, question, expected, show=None, valid=None):
+        # solution
+        if show and expected > SHORT and not valid:
+            text = ""
+            with self.stream(question) as pieces:
+                for piece in pieces:
+                    show(piece)
+                    text += piece
+            return text
+        text = self.complete(question)
+        if valid and not valid(text):
+            del self.messages[-2:]
+            raise ValueError("the answer is not valid")
+        if show:
+            show(text)
+        return text
+
+# %% check="7.3"
+check("7.3", Assistant)
+
+# %% [markdown]
 # ## Where you stand
 
 # %% id="progress"
