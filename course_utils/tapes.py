@@ -120,7 +120,7 @@ def _lists(value: Any) -> Any:
 
 def _watched(arg: Any, index: int, call: Call) -> Any:
     """An argument that writes down how it is used."""
-    if callable(arg):
+    if callable(arg) and not isinstance(arg, type):
 
         def called(*args: Any) -> Any:
             call.steps.append(("call", (index, args)))

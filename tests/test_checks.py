@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from course_utils import lm, tapes, work
-from course_utils.checks import ex_2_2, ex_2_4, exercises, vocabulary
+from course_utils.checks import ex_2_2, ex_2_4, ex_7_1, exercises, vocabulary
 from course_utils.checks.exercise import Exercise
 from course_utils.checks.prepared import prepared
 from course_utils.checks.subject import NoAnswer, Subject, plain
@@ -419,6 +419,19 @@ def test_answers_written_with_numpy_pass():
 
     assert check("2.1", sample).passed
     assert check("2.2", generate).passed
+
+
+def test_every_scenario_of_7_1_has_a_reason_for_each_choice():
+    drawn = [ex_7_1._drawn(random.Random(seed)) for seed in range(300)]
+    for scenario in [*ex_7_1.CASES.values(), *drawn]:
+        for decision in ex_7_1._right(scenario):
+            assert all(decision["reasons"]), scenario
+            assert not any("prompt" in names for names in decision["reasons"])
+
+
+def test_a_report_of_7_1_that_nobody_watches_is_streamed_or_fetched():
+    found = [one["choices"] for one in ex_7_1._right(ex_7_1.CASES["A report that takes a quarter of an hour"])]
+    assert found == [["streamed", "whole", "flex"], ["unary", "whole", "background"]]
 
 
 def test_a_part_that_bytes_show_to_be_safe_may_come_early_in_2_4():

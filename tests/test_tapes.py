@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 
-from course_utils.checks.subject import Subject
+import pytest
+
+from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import run
 from course_utils.tapes import OPAQUE, hard_coded, literals, recorder
 
@@ -154,6 +156,11 @@ def test_what_a_solution_returns_for_with_is_looked_at_too():
         ("open", OPAQUE),
         ("__enter__", ["a", "b"]),
     ]
+
+
+def test_an_error_in_the_block_goes_through_what_is_recorded():
+    with pytest.raises(Raised, match="KeyError"), Subject(recorder(Managing, [])).make().method("open").entered("ab"):
+        Subject({}.__getitem__).call("not there")
 
 
 class Counter:
