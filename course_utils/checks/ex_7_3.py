@@ -485,6 +485,35 @@ EXERCISE = Exercise(
     check=check,
 )
 
+EXERCISE.survive(
+    "this solution leaves the time to the SDK, and needs no clock",
+    *(
+        f"self.client, self.model, self.clock, self.patience = client, model, {other}, patience"
+        for other in ("self", "client", "model", "patience")
+    ),
+    "self.client, self.model, client.clock, self.patience = client, model, clock, patience",
+)
+EXERCISE.survive(
+    "these two lines do not touch each other, and nobody else looks in between",
+    "self.messages, self.used = [], 0 (moved before "
+    '"self.client, self.model, self.clock, self.patience = client, model, clock, patience")',
+    'yield choice.delta.content (moved before "text += choice.delta.content")',
+    "create = self.client.chat.completions.create (moved before "
+    '"asked = [*self.messages, {"role": "user", "content": question}]")',
+    '(choice,) = answer.choices (moved before "self.used += answer.usage.completion_tokens")',
+    'text = "" (moved before "if show and expected > SHORT and not valid:")',
+    'text = "" (moved into "with self.stream(question) as pieces:")',
+    'text += piece (moved before "show(piece)")',
+    'return text (moved into "with self.stream(question) as pieces:")',
+)
+EXERCISE.survive(
+    "any value that is not stop says that none came, and any that is false that nobody is there",
+    'text, reason = "", 0',
+    "def ask(self, question, expected, show=0, valid=None):",
+    "def ask(self, question, expected, show=None, valid=0):",
+)
+EXERCISE.survive("no tools are offered, so all other reasons stand before stop", 'if choice.finish_reason < "stop":')
+
 # ------------------------------------------------------------------------------------- the reference and its mistakes
 
 

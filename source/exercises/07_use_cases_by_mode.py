@@ -145,12 +145,12 @@ class Assistant:
                 if chunk.usage:
                     self.used += chunk.usage.completion_tokens
                 for choice in chunk.choices:
-                    reason = choice.finish_reason or reason
+                    reason = choice.finish_reason
                     if choice.delta.content:
                         text += choice.delta.content
                         yield choice.delta.content
             if reason != "stop":
-                raise Incomplete(reason)
+                raise Incomplete
             self.messages += [asked[-1], {"role": "assistant", "content": text}]
 
         @contextmanager
@@ -169,7 +169,7 @@ class Assistant:
         self.used += answer.usage.completion_tokens
         (choice,) = answer.choices
         if choice.finish_reason != "stop":
-            raise Incomplete(choice.finish_reason)
+            raise Incomplete
         self.messages += [asked[-1], {"role": "assistant", "content": choice.message.content}]
         return choice.message.content
 
@@ -185,7 +185,7 @@ class Assistant:
         text = self.complete(question)
         if valid and not valid(text):
             del self.messages[-2:]
-            raise ValueError("the answer is not valid")
+            raise ValueError
         if show:
             show(text)
         return text
