@@ -512,6 +512,12 @@ EXERCISE.survive(
     "def ask(self, question, expected, show=0, valid=None):",
     "def ask(self, question, expected, show=None, valid=0):",
 )
+EXERCISE.survive(
+    "a stream opens with a role chunk, which has a choice without a reason",
+    'text, question = "", None',
+    'text, chunk = "", None',
+    'text, choice = "", None',
+)
 EXERCISE.survive("no tools are offered, so all other reasons stand before stop", 'if choice.finish_reason < "stop":')
 
 # ------------------------------------------------------------------------------------- the reference and its mistakes
