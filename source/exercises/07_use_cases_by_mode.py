@@ -103,12 +103,12 @@ check("7.1", decide)
 #
 # - `with assistant.stream(question) as pieces:` gives the pieces of text, each when it comes. However the block is left, the stream
 #   is closed then, and the model stops.
-# - `assistant.complete(question)` returns the text. After `patience` seconds it gives up, with a `TimeoutError` or the SDK's own
-#   `openai.APITimeoutError`; a quarter of a second later is soon enough. How it travels on the wire is up to you.
+# - `assistant.complete(question)` returns the text. After `patience` seconds by `clock()` it gives up, with a `TimeoutError` or the
+#   SDK's own `openai.APITimeoutError`; a quarter of a second later is soon enough. How it travels on the wire is up to you.
 # - `assistant.ask(question, expected, show, valid)` returns the text as well. About `expected` tokens will come. `show(text)` shows
-#   some text to a person who waits; if it is `None`, nobody does. `valid(text)` tells whether a whole answer may be shown; if it is
-#   `None`, any may. A person who waits for more than `SHORT` tokens, all of which may be shown, sees each piece when it comes. Else
-#   the text is shown whole, once. If it is not valid, raise `ValueError` and show nothing.
+#   some text to a person who waits; if it is `None`, nobody does. `valid(text)` tells whether a whole answer may be used; if it is
+#   `None`, any may. If somebody waits for more than `SHORT` tokens, and nothing has to be judged, show each piece when it comes. Else
+#   show the text whole, once. If it is not valid, show nothing and raise `ValueError`.
 #
 # An answer is whole if its finish reason is `stop`. At any other end, or none, raise `Incomplete`; errors of the service go on.
 #
