@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercises 7: use cases by mode
 #
-# 7.1 and 7.2 are the core (15 and 10 minutes), 7.3 and 7.4 go further (20 and 25 minutes). Write your code where it says so
+# 7.1 and 7.2 are the core (15 and 20 minutes), 7.3 and 7.4 go further (20 and 30 minutes). Write your code where it says so
 # and run the check below it. `hint("7.1")` helps in three steps, `reset("7.1")` starts over, `progress()` shows where you
 # stand. The checks bring mocks of their own, run in virtual time, and read their ledgers.
 
