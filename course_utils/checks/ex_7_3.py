@@ -96,6 +96,10 @@ class _Did:
     error: str = ""
     took: float = 0.0
 
+    def came(self, at: float, piece: Any) -> None:
+        """An empty piece shows nothing."""
+        self.pieces += [(at, piece)] if piece != "" else []
+
     @property
     def text(self) -> str:
         return "".join(str(piece) for _, piece in self.pieces)
@@ -159,7 +163,7 @@ class _Talk:
         with self._entered(turn) as inside:
             pieces = self._iterated(turn, inside)
             for piece in pieces:
-                did.pieces.append((self.clock.now() - begun, piece))
+                did.came(self.clock.now() - begun, piece)
                 if turn.ends == "left" and len(did.pieces) == turn.seen:
                     break
         self._left = pieces  # the caller's variable: nobody closes it but the block
@@ -191,7 +195,7 @@ class _Talk:
         begun = self.clock.now()
 
         def show(text: Any) -> None:
-            did.pieces.append((self.clock.now() - begun, text))
+            did.came(self.clock.now() - begun, text)
 
         def valid(text: Any) -> bool:
             did.judged.append((len(did.pieces), text))
@@ -748,9 +752,8 @@ class _Block:
             self.home.used += chunk.usage.completion_tokens if chunk.usage is not None else 0
             for choice in chunk.choices:
                 self.reason = choice.finish_reason or self.reason
-                if piece := choice.delta.content:
-                    self.said.append(piece)
-                    yield piece
+                self.said.append(choice.delta.content or "")
+                yield self.said[-1]
         if self.reason != "stop":
             raise _Unfinished(self.reason)
 
