@@ -6,7 +6,7 @@
 # stand. The checks bring mocks of their own, run in virtual time, and read their ledgers.
 
 # %% id="setup"
-from course_utils import check, hint, progress, reset, solution
+from course_utils import check, glossary, hint, progress, reset, solution
 
 # %% [markdown]
 # ## 7.1 Decide (15 minutes, core)
@@ -95,6 +95,74 @@ def decide(scenario):
 
 # %% check="7.1"
 check("7.1", decide)
+
+# %% [markdown]
+# ## 7.2 Fix the endpoint (15 minutes, core)
+#
+# This endpoint passes the test of its author, who is one customer with a good line:
+#
+# ```python
+# async def chat(request, client, async_client, start, write, log):
+#     start({"content-type": "text/event-stream"})
+#     text = ""
+#     for chunk in client.chat.completions.create(**request):
+#         if chunk.choices[0].delta.content:
+#             text += chunk.choices[0].delta.content
+#             await write(f"data: {json.dumps({'content': chunk.choices[0].delta.content})}\n\n".encode())
+#     await write(b"data: [DONE]\n\n")
+#     log(text, "complete")
+# ```
+#
+# It stands on a small server that runs all requests on one event loop, and cancels the function when its customer leaves. As in
+# exercise 3.2, `start(headers)` sends the status 200 and a dict of headers, and `await write(data)` sends bytes. `client` is an
+# `openai.OpenAI`, `async_client` an `openai.AsyncOpenAI`, both of the same service; `request` is what `create` takes. Write it so
+# that it holds:
+#
+# - Customers don't wait for each other, and neither does anything else on the server. There are no threads here.
+# - The headers say `text/event-stream`, `no-cache` and `x-accel-buffering: no`.
+# - Each piece of text is an event, sent when it comes. A chunk without choices, or without text, is no event.
+# - The answer is complete if a chunk had a `finish_reason`, whichever it was. Then the last event is `[DONE]`.
+# - If the service fails (an `openai.APIError`), or the stream ends without a `finish_reason`, the last event has the type `error` and
+#   as data the JSON text of `{"error": "the answer broke off"}`, whatever the exception says. There is no `[DONE]`, and your
+#   function ends without an error.
+# - When the customer leaves, nothing is written any more, the stream from the service is closed at once, and the cancellation goes on.
+# - `log(text, status)` is called once for each request, whatever happens: with all text that came from the service, and
+#   `"complete"`, `"failed"` or `"left"`.
+
+# %% exercise="7.2"
+import json
+import openai
+
+async def chat(request, client, async_client, start, write, log):
+    r"""Stream the answer of the service to the customer, and log it.
+
+    For the pieces "Hel" and "lo" the bytes are b'data: {"content": "Hel"}\n\n', b'data: {"content": "lo"}\n\n' and
+    b'data: [DONE]\n\n', and the log is ("Hello", "complete").
+    """
+    # solution
+    start({"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"})
+    text, status, reason = "", "left", None
+    try:
+        async with await async_client.chat.completions.create(**request) as stream:
+            async for chunk in stream:
+                for choice in chunk.choices:
+                    reason = choice.finish_reason or reason
+                    if choice.delta.content:
+                        text += choice.delta.content
+                        data = json.dumps({"content": choice.delta.content})
+                        await write(f"data: {data}\n\n".encode())
+        status = "complete" if reason else "failed"
+    except openai.APIError:
+        status = "failed"
+    finally:
+        log(text, status)
+    if status == "complete":
+        await write(b"data: [DONE]\n\n")
+    else:
+        await write(b'event: error\ndata: {"error": "the answer broke off"}\n\n')
+
+# %% check="7.2"
+check("7.2", chat)
 
 # %% [markdown]
 # ## 7.3 One assistant, two modes (20 minutes, further)
@@ -192,6 +260,90 @@ class Assistant:
 
 # %% check="7.3"
 check("7.3", Assistant)
+
+# %% [markdown]
+# ## 7.4 Capstone: one answer, many readers, one log (30 minutes, further)
+#
+# A meeting watches one answer: some come late, one has a bad line, some close the laptop. Write the piece in the middle. It reads
+# the answer once, hands it to everybody, and books it once.
+#
+# - `generate()` starts a generation, which is paid for, and returns an asynchronous generator of tokens. Call it once, when the first
+#   reader subscribes. While a token is on its way, whoever awaits it can be cancelled, and the generation ends.
+# - `await subscribe(write)` serves one reader. First, in one write, comes all that has come so far, if anything; then each further
+#   token in a write of its own, as soon as it comes and the write before has ended. None is missing, none comes twice.
+# - `await write(text)` takes as long as this reader's line does. Nobody else waits for that: not the upstream, not the log, not
+#   another reader. While a write goes on, up to `most` tokens wait. If one more comes, the reader is let go: nothing more is written,
+#   and `subscribe` returns `"slow"` when the write has ended.
+# - Otherwise, when everything that came is written, it returns how the answer ended: `"complete"`, `"failed"` if the generator raised
+#   an error, whatever it was, or `"stopped"`. Who subscribes after the end gets the text in one write, and the same word.
+# - A reader leaves: `subscribe` is cancelled, and the cancellation goes on. Or `write` raises an error, which goes through to the
+#   caller. The others notice nothing. When nobody is left, the generation goes on if `keep` is true, and is stopped at once if not.
+# - `await stop()` ends the generation at once, for all. A second one changes nothing, nor does one before the first reader.
+# - `log(text, status)` is called once, when the generation is over, with all that came and the word from above.
+
+# %% exercise="7.4"
+import asyncio
+
+class Tee:
+    """One answer for many readers.
+
+    If the tokens are "a ", "b " and "c ", a reader who subscribes between "b " and "c " gets the writes "a b " and "c ", its
+    subscribe() returns "complete", and the log is ("a b c ", "complete").
+    """
+
+    def __init__(self, generate, log, most, keep):
+        self.generate, self.log, self.most, self.keep = generate, log, most, keep
+        # solution
+        self.text, self.status, self.upstream, self.readers = "", None, None, set()
+
+    async def subscribe(self, write):
+        # solution
+        if self.upstream is None:
+            self.upstream = asyncio.create_task(self._read())
+        queue = asyncio.Queue()
+        self.readers.add(queue)
+        if self.text:
+            queue.put_nowait(self.text)
+        if self.status:
+            queue.put_nowait(None)
+        try:
+            while (piece := await queue.get()) is not None:
+                await write(piece)
+                if queue not in self.readers:
+                    return "slow"
+            return self.status
+        finally:
+            self.readers.discard(queue)
+            if not self.readers and not self.keep:
+                self.upstream.cancel()
+
+    async def stop(self):
+        # solution
+        if self.upstream:
+            self.upstream.cancel()
+            await asyncio.wait([self.upstream])
+
+    async def _read(self):
+        # solution
+        try:
+            async for token in self.generate():
+                self.text += token
+                for queue in list(self.readers):
+                    if queue.qsize() < self.most:
+                        queue.put_nowait(token)
+                    else:
+                        self.readers.discard(queue)
+            self.status = "complete"
+        except asyncio.CancelledError:
+            self.status = "stopped"
+        except Exception:
+            self.status = "failed"
+        self.log(self.text, self.status)
+        for queue in self.readers:
+            queue.put_nowait(None)
+
+# %% check="7.4"
+check("7.4", Tee)
 
 # %% [markdown]
 # ## Where you stand
