@@ -410,7 +410,9 @@ def _wrong_text(customer: _Customer, why: str) -> str:
         return 'The data of a piece is the JSON text of {"content": ...}, with the piece as it came.'
     if "" in came:
         return "You sent an event without text: the chunk only told the role, or why the answer ended."
-    if all(isinstance(text, str) and text.startswith(str(before)) for before, text in pairwise(came)):
+    if not came:
+        return "No text was sent. Each piece that comes is an event of its own."
+    if len(came) > 1 and all(isinstance(text, str) and text.startswith(str(before)) for before, text in pairwise(came)):
         return "Each event has all the text so far. Send what is new: the reader puts the pieces together."
     return why
 
@@ -622,6 +624,8 @@ def _without(header: str) -> dict[str, str]:
 _wrong("lets a synchronous client hold the server", "nothing else on this server moves", opened=_sync)
 _wrong("makes a list of a synchronous stream", "A list of a stream is complete", opened=_list)
 _wrong("gives each customer a thread", "a hundred customers are a hundred threads", opened=_thread)
+_wrong("takes the error of a thread for one of the service", "has never heard of you", opened=_thread, caught=Exception)
+_wrong("sends nothing", "No text was sent", event=lambda said, choice: b"")
 _wrong("serves one customer after the other", "three customers wait for each other", gate=_Gate)
 _wrong("closes nothing", "Close the stream on every way out", opened=_unclosed)
 _wrong("logs behind the loop", "the log has 0 entries: what", logs=(0, 0, 1))
