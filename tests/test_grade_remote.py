@@ -675,6 +675,18 @@ def test_two_calls_at_once_share_the_clock(learner):
     assert log == [("a", 0, 0.5), ("b", 0, 0.75), ("a", 1, 1.0), ("b", 1, 1.5)]
 
 
+def test_an_asynchronous_answer_may_change_what_it_was_given(learner):
+    source = """
+    import asyncio
+    async def answer(table):
+        table["more"] = [1]
+        await asyncio.sleep(1)
+        table["more"].append(2)
+        return table
+    """
+    assert play(learner(source), VirtualClock(), {"a": 0}) == {"a": 0, "more": [1, 2]}
+
+
 def test_an_asynchronous_callback_of_the_checks_is_awaited(learner):
     clock = VirtualClock()
 

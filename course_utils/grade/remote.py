@@ -85,7 +85,7 @@ class Line(Peer):
         self.until = outer if outer is not None else time.monotonic() + (seconds or self.limit)
         try:
             answer = self.ask(message, self.until)
-            if "changed" in answer:
+            if args and "changed" in answer:  # of what somebody else was called with, an answer in between may tell too
                 self.change(args, answer)
             if "shared" in answer:
                 random.getrandbits(32)  # so that a check which looks at the generator that all share sees it moved
