@@ -162,7 +162,8 @@ class _Play:
 
     def story(self) -> Story:
         readers = [reader.plan for reader in self.readers]
-        return _story(self.count, self.most, self.keep, self.breaks, self.stop, readers)
+        status = "failed" if self.breaks else "complete"
+        return _story(_times(self.count), _over(self.count), status, self.most, self.keep, self.stop, readers)
 
     @property
     def given(self) -> str:
@@ -207,14 +208,15 @@ def _shown(readers: Sequence[tuple[Sequence[Any], Any]], log: Sequence[Any]) -> 
 
 
 @expectation
-def _story(count: int, most: int, keep: bool, breaks: bool, stop: float | None, readers: list[Reading]) -> Story:
-    """What each reader gets and when, how each ends, and what the log says."""
-    over, status = _over(count), "failed" if breaks else "complete"
+def _story(
+    plan: list[float], over: float, status: str, most: int, keep: bool, stop: float | None, readers: list[Reading]
+) -> Story:
+    """What each reader gets and when, how each ends, and what the log says, if tokens are due at ``plan``."""
     if stop is not None and min(joins for joins, *_ in readers) < stop < over:
         over, status = stop, "stopped"
     if not keep and (alone := _alone(readers)) < over:
         over, status = alone, "stopped"
-    times = [at for at in _times(count) if at < over]
+    times = [at for at in plan if at < over]
     text = "".join(f"{number} " for number in range(1, len(times) + 1))
     told = [_told(reader, times, over, status, most) for reader in readers]
     return {"readers": told, "over": over, "made": len(times), "log": [text, status]}
