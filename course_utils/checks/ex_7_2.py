@@ -450,8 +450,8 @@ EXERCISE = Exercise(
     id="7.2",
     title="chat",
     function="chat",
-    minutes=20,
-    points=4,
+    minutes=15,
+    points=3,
     core=True,
     hints=(
         "Send three customers and a ping through it in your head: which line holds all of them up? Then follow one request on each "
