@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercises 7: use cases by mode
 #
-# 7.1 and 7.2 are the core (15 and 20 minutes), 7.3 and 7.4 go further (20 and 30 minutes). Write your code where it says so
+# 7.1 and 7.2 are the core (10 and 15 minutes), 7.3 and 7.4 go further (20 and 30 minutes). Write your code where it says so
 # and run the check below it. `hint("7.1")` helps in three steps, `reset("7.1")` starts over, `progress()` shows where you
 # stand. The checks bring mocks of their own, run in virtual time, and read their ledgers.
 
@@ -9,7 +9,7 @@
 from course_utils import check, glossary, hint, progress, reset, solution
 
 # %% [markdown]
-# ## 7.1 Decide (15 minutes, core)
+# ## 7.1 Decide (10 minutes, core)
 #
 # Three choices make a mode: how the answer travels, how it is shown, and which product makes it. A scenario holds what you know:
 #
