@@ -18,7 +18,7 @@ from course_utils import interval, plot_curves, plot_differences, plot_spans, pl
 clock = VirtualClock()
 question = [{"role": "user", "content": "What do you like about walks?"}]
 
-# %% [markdown]
+# %% [markdown] id="on-three-from-before"
 # ## Three from before
 #
 # Answer in your head, then open.
@@ -31,7 +31,8 @@ question = [{"role": "user", "content": "What do you like about walks?"}]
 #
 # <details><summary>3. Eight seats, sixteen users. What has grown: the time to the first token, or the time per token?</summary>
 # The time to the first token: they queue. The pace of a full house is the same (lesson 5).</details>
-#
+
+# %% [markdown] id="on-where-the-time-goes"
 # ## Where the time goes
 #
 # Here is a server whose pace we pretend not to know, and a measurement as you would make it at a service: what it read, what
@@ -92,7 +93,8 @@ plot_stacks(parts, title="Where the time goes")
 # %% [markdown]
 # It does. And it says what helps: shorter *answers*. ("Halve the answer and you halve the latency, halve the prompt and you
 # gain 1 to 5 %", says OpenAI's latency guide, read in 2026.) The jitter of single tokens hardly shows, as it averages out.
-#
+
+# %% [markdown] id="on-count-tokens-not-chunks"
 # ### Count tokens, not chunks
 #
 # Now with a stream, for two models that are as fast: one sends three tokens in a chunk, one thinks before it speaks. Suppose you
@@ -119,7 +121,8 @@ print(sum(chunk.usage is not None for chunk in stream), "has a usage")
 # %% [markdown]
 # **Say it:** base, reading, writing: fit them from the tokens that the server counted. (Exercise 6.1 fits all three at once.) Where an answer takes longer than that, look for what
 # stands in no formula: a queue, many users (lesson 5), a proxy (lesson 3), a cold cache. Or your own program.
-#
+
+# %% [markdown] id="on-the-experiment"
 # ## The experiment
 #
 # Back to the published comparison. A server with two endpoints was asked from two terminals at the same time, once. Here are two such
@@ -193,7 +196,7 @@ lengths = [len(list(generate(prompt, temperature=0.8, seed=seed))) for seed in r
 far = [max(pair) / min(pair) >= 19.39 / 11.34 for pair in combinations(lengths, 2)]
 print(f"{min(lengths)} to {max(lengths)} tokens; {sum(far) / len(far):.0%} of the pairs are that far apart")
 
-# %% [markdown]
+# %% [markdown] id="on-a-design-that-holds"
 # ### A design that holds
 #
 # So: **the same length** for both of a pair (here by the same `seed`; a service keeps that promise mostly, so limit
@@ -237,7 +240,8 @@ TwinsWidget()
 
 # %% [markdown]
 # The length. Where the values differ less, you need fewer of them.
-#
+
+# %% [markdown] id="on-the-server-they-used"
 # ### The server they used
 #
 # Their streaming endpoint was another one. See the `for`: the client is synchronous, and it stands in an `async def`. (The unary one
@@ -299,7 +303,8 @@ plot_spans(held, title="What the model was asked, and when")
 # | a fixed order, if any | random order: warm caches help the second |
 # | a development server that reloads | the server of production |
 # | "total operation" | clocks with a definition |
-#
+
+# %% [markdown] id="on-the-gather-that-isn-t"
 # ## The gather that isn't
 #
 # The same bug in another dress. Five documents are to be summarized, each call takes 0.4 seconds, and `gather` makes them
@@ -381,7 +386,8 @@ reveal("6.e", len(answers), "answers")
 # The first refusal is raised, and whatever the others had or would have got is lost. **Say it:** what you run by the dozen needs four things: a
 # limit of how many at once, results in the order of the questions, errors one by one, and patience when the server says 429.
 # (You build that in exercise 6.2.)
-#
+
+# %% [markdown] id="on-the-time-out-that-never-fired"
 # ## The time-out that never fired
 #
 # "An answer may take one second, so I set `timeout=1.0`." This one takes four.
@@ -438,9 +444,11 @@ print(novel.ledger[-1])
 # And for a unary call: the SDK tries again, twice unless you say otherwise (`max_retries`), each time with the whole time-out.
 #
 # Here the core ends; the table and the summary at the end hold for it, too. Do exercises 6.1 and 6.2 now, or go further.
-#
+
+# %% [markdown] id="on-going-further"
 # ## Going further
-#
+
+# %% [markdown] id="on-three-speeds"
 # ### Three speeds
 #
 # "So many tokens per second": which? Sixteen users at the eight seats of lesson 5, and three ways to count the same run.
@@ -455,7 +463,8 @@ print(f"system_tps {sum(each.tokens for each in answers) / run.seconds:5.2f}  to
 # %% [markdown]
 # The first says how it reads, the second how long one waits, the third what the machine earns. A page that says "tokens per second"
 # has chosen one of them.
-#
+
+# %% [markdown] id="on-a-step-for-sixteen"
 # ### A step for sixteen
 #
 # Why do servers put users together? Because a step of the model reads all its numbers anyhow. `Batch` makes a step for several texts at
@@ -520,7 +529,8 @@ reveal("6.g", max(users for users, rate in curves["goodput"] if rate > 0), "user
 # *Goodput* counts the answers that keep every limit. It goes with the throughput, and falls off a cliff: one user more, and nobody is
 # content, while the machine earns more than ever. (In life it is a slope, for no two answers are alike.) **Say it:** throughput is
 # what the machine does, goodput what users get of it.
-#
+
+# %% [markdown] id="on-little-s-law"
 # ### Little's law
 #
 # How many seats do you need? Two requests a second come, and each stays for 2 seconds or so. **Predict.** How many are in the house
@@ -549,7 +559,8 @@ plot_spans({"visits": visits[:14]}, title="The first fourteen")
 # **Number in the house = arrivals per second × time that each stays** (Little 1961). You can see why: add up the bars row by row, or
 # moment by moment; it is the same ink. It holds for whatever comes and goes. Turn it round: with eight seats and a stay of 2
 # seconds no more than four a second can be served, and your `limit` of requests at once divided by the latency is your rate.
-#
+
+# %% [markdown] id="on-percentiles-don-t-add"
 # ### Percentiles don't add
 #
 # First token and the rest make up the whole. So p90 of the first plus p90 of the rest is p90 of the whole? Answers of many
@@ -569,7 +580,8 @@ for rank in (50, 90):
 # %% [markdown]
 # Who waits long for the first token need not be the one whose answer is long. Means can be added. Percentiles can't, so measure the
 # whole as a whole.
-#
+
+# %% [markdown] id="on-how-to-look-good"
 # ### How to look good
 #
 # Whoever is judged by a number finds out how to move it. (Both of these come from arXiv 2410.14257.) *Your gaps are too long?* Hold the tokens
@@ -601,7 +613,8 @@ for name, most in {"queue": None, "refuse": 8}.items():
 # By its p90 the second server is a dream, and its goodput is far better, too. Is it? To refuse early can be right: a queue that only grows
 # serves nobody in time. But the refused have nothing. So never print the one number without the other: the answers in time, *and* the
 # share of all who asked. (Exercise 6.4 counts both.)
-#
+
+# %% [markdown] id="on-nobody-waits"
 # ### Nobody waits
 #
 # "High throughput works best without streaming overhead." Twenty documents, four at once, in both modes:
@@ -619,7 +632,8 @@ for flag in (False, True):
 # makes work that nobody waits for cheap is another product: a **batch**, many requests in one file, at half the price and within 24 hours.
 # OpenRouter reports (2026, 230,000 batches) that half of them were finished in 7 minutes and 90 % in an hour. *Flex* has the same price, request
 # by request, and may answer 429. A pool of threads that asks as usual is neither of them, whatever it is called.
-#
+
+# %% [markdown] id="on-what-the-seconds-are-and-who-can-change-them"
 # ## What the seconds are, and who can change them
 #
 # | | shorter by | seen as |
@@ -631,11 +645,13 @@ for flag in (False, True):
 # | many users | smaller batches | every gap a little longer |
 # | your program | `await`, closing, limits | whatever the formula doesn't explain |
 # | streaming | none of these | the same tokens, price and last token, and a much earlier first |
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/06_full_response_latency.ipynb): 6.1 and 6.2 are the core, 6.3 and 6.4 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - End-to-end latency is base, reading and writing, counted in the server's tokens; answers cost the most.

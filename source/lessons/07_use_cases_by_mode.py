@@ -22,7 +22,7 @@ menu += " The soup is hot, the cake is fresh, and we are glad."
 cafe = MockServer(menu, pace=Pace(ttft=0.5, itl=0.05), clock=clock)
 ask = {"messages": [{"role": "user", "content": "What is on the menu?"}]}
 
-# %% [markdown]
+# %% [markdown] id="on-three-from-before"
 # ## Three from before
 #
 # Answer in your head, then open.
@@ -35,7 +35,8 @@ ask = {"messages": [{"role": "user", "content": "What is on the menu?"}]}
 #
 # <details><summary>3. A client with a time-out of one second reads a stream that takes four. What happens?</summary>
 # Nothing: it counts from one read to the next. The unary call would have failed after its second (lesson 4).</details>
-#
+
+# %% [markdown] id="on-the-caf-with-one-waiter"
 # ## The café with one waiter
 #
 # A café has a chat on its page. An answer has 31 tokens, the first after 0.5 seconds, the last after 2. Its endpoint is that
@@ -145,9 +146,10 @@ waiter, waiters = cafe.client().chat.completions, cafe.async_client().chat.compl
 
 # %% [markdown]
 # **Say it:** `async def` makes nothing asynchronous, `await` does. And a test with one user can't see it: test with three at
-# once, and a ping. (By `uvicorn` on a machine of ours the first words came after 0.56, 2.58 and 4.60 seconds, and after the change
-# after 0.55 for each. Well-known open-source servers had this mistake in 2026.)
-#
+# once, and a ping. (By `uvicorn` on a machine of ours, in November 2026, the first words came after 0.56, 2.58 and 4.60
+# seconds, and after the change after 0.55 for each. Well-known open-source servers had this mistake in 2026.)
+
+# %% [markdown] id="on-a-web-chat-that-keeps-its-books"
 # ## A web chat that keeps its books
 #
 # The first use case at length. Guests read along and see early when it goes astray, and growing text is its own typing indicator: so the
@@ -195,7 +197,8 @@ print(cafe.ledger)
 #
 # Two things this endpoint lacks: a word to the guest when the model breaks off, after the 200, and a look at the finish reason. You
 # add such things in exercise 7.2.
-#
+
+# %% [markdown] id="on-closed-the-laptop"
 # ## Closed the laptop
 #
 # Did Ben leave? His train came. He closed the laptop, and opened it five seconds later. To a server that looks the same: a
@@ -268,7 +271,8 @@ reveal("7.b", cancel["cancel: model"].tokens, "tokens")
 #
 # **Say it:** a connection that has gone says nothing about the person. Choose what it means; a wish to stop needs a button, and a
 # request of its own. (The two don't mix: under *resume* leaving can't be the stop button.)
-#
+
+# %% [markdown] id="on-three-decisions"
 # ## Three decisions
 #
 # How an answer travels and how it is shown are two decisions (lesson 4). The third is who does the work. Services sell the same
@@ -290,7 +294,8 @@ plot_decision()
 
 # %% [markdown]
 # You may know a shorter rule: *is a user watching? Then stream; else don't.* Let's see it fail.
-#
+
+# %% [markdown] id="on-nobody-is-watching"
 # ### Nobody is watching
 #
 # A report of 600 tokens is made at night, four tokens a second. On the way stands something that gives up a line on which
@@ -331,7 +336,7 @@ while (job := jobs.retrieve(job.id)).status in ("queued", "in_progress"):
     clock.sleep(30)
 print(job.status, len(job.output_text.split()), "words")
 
-# %% [markdown]
+# %% [markdown] id="on-a-long-prompt"
 # ### A long prompt
 #
 # The other shortcut lets a program choose. This is how a tutorial does it: long prompts get long answers, and so do those that
@@ -381,7 +386,8 @@ reveal("7.d", right, "of five")
 # *write* in it, and a contract may want a yes or no. For such an answer streaming wins nothing, not even in "real-time" applications.
 #
 # **Say it:** ask who reads, how long the answer is, and what must not happen on the way. Not how long the prompt is.
-#
+
+# %% [markdown] id="on-the-cheat-sheet"
 # ### The cheat sheet
 #
 # Ten uses, decided by the picture above:
@@ -400,9 +406,11 @@ reveal("7.d", right, "of five")
 # | writing assistant | pieces | sync | streamed | one stream, every screen; a changed word is shown whole |
 #
 # Here the core ends; the record and the summary at the end hold for it, too. Do exercises 7.1 and 7.2 now, or go further.
-#
+
+# %% [markdown] id="on-going-further"
 # ## Going further
-#
+
+# %% [markdown] id="on-forty-reviews"
 # ### Forty reviews
 #
 # Batch classification, the second use case: one word for each review, unary, shown whole. It is needed now, so it goes through a
@@ -469,7 +477,8 @@ print(reviews[-1], "is", labels[-1])
 # hours at about half the price (of 230,000 batches at OpenRouter half were done in 7 minutes, 90 % within an hour; 2026).
 #
 # **Say it:** batch is a product, not a pool, and not another word for unary.
-#
+
+# %% [markdown] id="on-orders-into-a-table"
 # ### Orders into a table
 #
 # The third: a pipeline adds to each order what a model finds in it, as JSON. A program reads it, so it must be valid as a whole.
@@ -514,7 +523,7 @@ for stream in (False, True):
     answer = record(kitchen, clock=clock, model="mock-1", messages=messages, stream=stream)
     print(f"stream={stream!s:<5}  last brace after {e2e(answer):.2f} s")
 
-# %% [markdown]
+# %% [markdown] id="on-a-board-for-everybody"
 # ### A board for everybody
 #
 # The fourth: tomorrow's menu is being written, and everybody watches, on a dashboard or in a shared document. One model, one stream, many
@@ -580,7 +589,8 @@ plot_timelines(looked, title="Each screen takes the newest text when it is ready
 # %% [markdown]
 # Desk and wall are as quick as the model. The phone has drawn a few times only, and stands at the same end. Nothing waits in a
 # queue. (`Board??` shows how; a browser does the same when it draws at most 60 times a second, however many tokens come.)
-#
+
+# %% [markdown] id="on-two-types-in-one-coat"
 # ### Two types in one coat
 #
 # "Flexible": one function, which returns a text, or pieces of it when the mode is *stream*. What does this loop print?
@@ -601,7 +611,8 @@ for piece in query("Classify: good soup"):
 # %% [markdown]
 # Letters: a loop over a text goes through its letters, and on a screen that looks like streaming. No error tells. Give it two
 # names, `stream` and `complete`, each with one type (exercise 7.3).
-#
+
+# %% [markdown] id="on-one-page"
 # ### One page
 #
 # A decision that nobody wrote down is made again each year, by others. One page is enough; this is the café's, with what was
@@ -626,16 +637,19 @@ for what, words in decided.items():
 
 # %% [markdown]
 # Its lines are the template: replace the right side.
-#
+
+# %% [markdown] id="on-to-take-home"
 # ### To take home
 #
 # The folder `use_cases/` has twelve short programs, each tested: chatbot, web chat, documents in the background, e-mails, classification,
 # a pipeline with JSON, transcription, a dashboard, writing together, an endpoint with a flag, a log of streams, and a client for both modes.
-#
+
+# %% [markdown] id="on-exercises"
 # ## Exercises
 #
 # Open [the exercises](../exercises/07_use_cases_by_mode.ipynb): 7.1 and 7.2 are the core, 7.3 and 7.4 go further.
-#
+
+# %% [markdown] id="on-summary"
 # ## Summary
 #
 # - Three decisions: display, product, wire. Ask who reads, how long the answer is, and what must not happen on the way.
