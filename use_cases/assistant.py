@@ -26,7 +26,7 @@ SHORT, LONG = 1.0, 30.0
 
 class Mode(NamedTuple):
     streamed: bool
-    growing: bool
+    in_pieces: bool
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Need:
 
 
 def choose(need: Need) -> Mode:
-    growing = need.waits and need.check is None and need.seconds > SHORT
-    return Mode(growing or need.seconds > LONG, growing)
+    in_pieces = need.waits and need.check is None and need.seconds > SHORT
+    return Mode(in_pieces or need.seconds > LONG, in_pieces)
 
 
 class Assistant:
@@ -78,7 +78,7 @@ class Assistant:
     async def auto(self, prompt: str, need: Need, show: Callable[[str], None]) -> str:
         """The text, in the mode that ``need`` asks for; ``show`` gets it piece by piece or whole, as fits."""
         mode = choose(need)
-        if mode.growing:
+        if mode.in_pieces:
             text = ""
             async with contextlib.aclosing(self.stream(prompt)) as pieces:
                 async for piece in pieces:
@@ -113,10 +113,10 @@ async def main(llm: MockServer | RealEndpoint) -> None:
                 shown.append(now())
 
             await assistant.auto(prompt, need, show)
-            streamed, growing = choose(need)
-            wire, display = ("stream" if streamed else "unary"), ("growing" if growing else "whole")
+            streamed, in_pieces = choose(need)
+            wire, display = ("streamed" if streamed else "unary"), ("pieces" if in_pieces else "whole")
             print(
-                f"{prompt:<36} {wire}, {display:<8} first shown {shown[0] - asked:.1f} s, last {shown[-1] - asked:.1f} s"
+                f"{prompt:<36} {wire:<8}, {display:<6}, first shown {shown[0] - asked:.1f} s, last {shown[-1] - asked:.1f} s"
             )
     print(llm.ledger)
 

@@ -79,8 +79,8 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 #   L1[1 why] --> L2[2 tokens] --> L3[3 transport] --> L4[4 trade-offs] --> L5[5 first token] --> L6[6 full response] --> L7[7 use cases]
 # ```
 #
-# In words: 1 why, 2 tokens, 3 transport, 4 trade-offs, 5 first token, 6 full response, 7 use cases.
-# The lessons with a link are ready in this edition; the others follow in the same form.
+# In words: 1 why, 2 tokens, 3 transport, 4 trade-offs, 5 first token, 6 full response, 7 use cases. Each ends with a link to its
+# exercises; lessons 3 to 7 also have a part *Going further*, for whoever has more time.
 
 # %% [markdown] id="on-what-you-should-bring"
 # ## What you should bring
