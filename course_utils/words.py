@@ -85,6 +85,9 @@ CLOCKS, TOOLS = (5, "One stream, five clocks"), (5, "What five tools would print
 PARTS, INSIDE = (2, "Anatomy of a stream"), (2, "Reading and writing")
 ENVELOPES, TRANSPORTS = (3, "Envelopes"), (3, "Five transports, one clock")
 LOAD, LEAKS = (5, "Two load generators, one frozen server"), (4, "The leak meter")
+SPEEDS, CLIFF, PAIRS = (6, "Three speeds"), (6, "One user more"), (6, "A design that holds")
+GATHER, LIMITS = (6, "The gather that isn't"), (6, "The time-out that never fired")
+DECIDING, SHARING = (7, "Three decisions"), (7, "A board for everybody")
 
 GROUPS: dict[str, tuple[Word, ...]] = {
     "Clocks and metrics": (
@@ -104,12 +107,18 @@ GROUPS: dict[str, tuple[Word, ...]] = {
              TOOLS, "vLLM, AIPerf, GuideLLM, LLMPerf, as read in 2026", "seconds", ("inter-token latency",)),
         Word("ICL", "Inter-chunk latency: AIPerf's name for the gaps between chunks.", TOOLS,
              "AIPerf, metrics reference", "seconds", ("inter-chunk latency",)),
-        metric("user_tps", TOOLS, "AIPerf, output token throughput per user", "tokens a second"),
-        metric("e2e_tps", TOOLS, OURS, "tokens a second"),
-        Word("system_tps", "All tokens that a server made in a run, divided by the seconds of the run.", TOOLS,
+        metric("user_tps", SPEEDS, "AIPerf, output token throughput per user", "tokens a second"),
+        metric("e2e_tps", SPEEDS, OURS, "tokens a second"),
+        Word("system_tps", "All tokens that a server made in a run, divided by the seconds of the run.", SPEEDS,
              "vLLM bench and AIPerf, output token throughput", "tokens a second"),
-        Word("goodput", "Answers a second that keep all limits one has set. A failure keeps none.",
-             (5, "Failures are not fast"), "vLLM bench, AIPerf", "answers a second"),
+        Word("throughput", "What a server gets done in a second, whoever has waited how long for it.", CLIFF,
+             "vLLM bench, AIPerf", "answers or tokens a second"),
+        Word("goodput", "Answers a second that keep all limits one has set. A failure keeps none.", CLIFF,
+             "vLLM bench, AIPerf", "answers a second"),
+        Word("Little's law", "The number in the house is the arrivals per second times the seconds that each stays.",
+             (6, "Little's law"), "Little 1961, Operations Research 9", "requests"),
+        Word("base", "What a request costs before a token is read or written: the part of a latency that no token explains.",
+             (6, "Where the time goes"), OURS, "seconds", plain=True),
         metric("percentile", LOAD, "the nearest-rank definition", "that of the values", "p50", "p95", "p99", "median"),
         metric("fewest_for", (5, "How many is enough?"), OURS, "values"),
         metric("reading", (1, "The race with a reader"), "speed: Brysbaert 2019, J. Memory and Language 109", "seconds",
@@ -122,7 +131,16 @@ GROUPS: dict[str, tuple[Word, ...]] = {
         Word("streamed", "The pieces of an answer leave while the rest is being made.", (0, "The two modes at a glance"),
              OPENAI, plain=True),
         Word("batch", "Many requests handed in together and answered hours later, at a lower price. (Some texts call a unary "
-             "call so.)", (0, "The two modes at a glance"), "OpenAI, Batch API", plain=True),
+             "call so.)", DECIDING, "OpenAI, Batch API", plain=True),
+        Word("sync", "The product that everybody means: the answer now, on the connection that asked, at the full price.",
+             DECIDING, OURS, plain=True),
+        Word("flex", "A request of the usual form at about half the price, answered when there is room, or refused with 429.",
+             DECIDING, "OpenAI, flex processing", plain=True),
+        Word("background", "The service keeps the job and gives you a key, with which you come back for the answer.", DECIDING,
+             "OpenAI, background mode", plain=True),
+        Word("realtime", "A socket on which both sides speak, in voice or text.", DECIDING, "OpenAI, Realtime API", plain=True),
+        Word("decision record", "A decision with its reasons, what was rejected, and when to look again, on one page.",
+             (7, "One page"), "Nygard 2011, Documenting Architecture Decisions"),
         Word("on the wire", "How an answer travels between the model and you, streamed or unary. How it is shown is another "
              "decision.", (4, "The bill"), OURS, also=("wire mode", "display mode"), plain=True),
         Word("law of overlap", "Streaming lets a reader finish earlier by the smaller of two times, that to generate and that "
@@ -220,6 +238,32 @@ GROUPS: dict[str, tuple[Word, ...]] = {
              "OpenAI, background mode", plain=True),
         Word("cancel", "Telling a server to stop. A lost connection need not say so.", (4, "Retry, resume, stop"),
              "OpenAI, background mode", plain=True),
+        Word("policy", "What a server does when a connection has gone: cancel the answer, or keep it for whoever comes back.",
+             (7, "Closed the laptop"), OURS, also=("policies",), plain=True),
+        Word("deadline", "A limit by your own clock: until the first token, for a silence, or for the whole answer.", LIMITS,
+             "Python documents, asyncio.timeout", "seconds"),
+    ),
+    "Many at once": (
+        Word("event loop", "Runs coroutines one at a time. Another has its turn only while this one waits at an `await`.",
+             (7, "The café with one waiter"), "Python documents, asyncio"),
+        Word("gather", "`asyncio.gather` runs coroutines side by side, as far as each waits at an `await`; results keep the order.",
+             GATHER, "Python documents, asyncio.gather", plain=True),
+        Word("pool", "Calls of the usual kind, no more than so many at once. It is no batch.", (7, "Forty reviews"),
+             "Python documents, asyncio.Semaphore", "calls at once"),
+        Word("fan-out", "One stream sent on to many readers, each at her own pace.", SHARING,
+             "Hohpe and Woolf 2003, publish-subscribe channel", also=("broadcast",)),
+        Word("backpressure", "A slow reader makes the writer wait, or get less to her, so that nothing piles up between them.",
+             SHARING, "Reactive Streams 1.0"),
+        Word("debounce", "Asking only when nothing new has come for a moment.", (7, "The cheat sheet"), OURS, "seconds",
+             ("debounced",)),
+    ),
+    "To compare, and to be sure": (
+        Word("paired comparison", "Both modes answer the same, in random order; what counts is the difference of each pair.",
+             PAIRS, "Box, Hunter and Hunter 2005, Statistics for Experimenters", "that of the values"),
+        Word("confidence interval", "Where the true mean may well be, made from the values alone and wrong in 5 cases of 100.",
+             PAIRS, "Neyman 1937, Phil. Trans. A 236", "that of the values"),
+        Word("bootstrap", "Drawing again from the values that one has, to see how much their mean is a matter of chance.", PAIRS,
+             "Efron 1979, Annals of Statistics 7", "that of the values"),
     ),
     "Load tests": (
         Word("cold request", "One that pays for what the next ones find ready: connection, cache, model.", (5, "Warm and cold"),

@@ -201,7 +201,7 @@ print(f"{min(lengths)} to {max(lengths)} tokens; {sum(far) / len(far):.0%} of th
 #
 # So: **the same length** for both of a pair (here by the same `seed`; a service keeps that promise mostly, so limit
 # the answer to fewer tokens than it would have), **one after the other**, in **random order**, and **many pairs**. From each pair
-# take the difference.
+# take the difference: this is a *paired comparison*.
 
 # %% id="paired"
 import random
@@ -220,7 +220,7 @@ pairs = [await clock.play(difference("/stream", number)) for number in range(30)
 print(f"mean {sum(pairs) / 30:+.2f} s, interval {interval(pairs)[0]:+.2f} to {interval(pairs)[1]:+.2f} s")
 
 # %% [markdown]
-# How was this interval made? From the thirty differences alone: draw thirty of them, some twice and some not at all, and take the mean; do it
+# How was this *confidence interval* made? From the thirty differences alone: draw thirty of them, some twice and some not at all, and take the mean; do it
 # 2,000 times. Where the middle 95 % of these means lie, the true one may well be (this is called *bootstrap*). Beside the ten runs:
 
 # %% id="differences"
@@ -438,7 +438,7 @@ except TimeoutError:
 print(novel.ledger[-1])
 
 # %% [markdown]
-# **Say it:** a time-out of the client limits a silence. An answer needs three limits, by your own clock: for the first token, for the silence between
+# **Say it:** a time-out of the client limits a silence. An answer needs three *deadlines*, by your own clock: for the first token, for the silence between
 # tokens (comments don't count), and for the whole. (Exercise 6.3 builds them.)
 #
 # And for a unary call: the SDK tries again, twice unless you say otherwise (`max_retries`), each time with the whole time-out.
@@ -504,9 +504,13 @@ for size in (1, 4, 16):
     print(f"batch of {size:2}: a step takes {min(steps) * 1000:.2f} ms, {speed[size]:6,.0f} tokens/s in all")
 
 # %% [markdown]
-# Sixteen texts take longer than one, but not sixteen times as long: the machine earns more, and each user waits longer for a token. From here
-# on the mock calculates, so that it is the same everywhere: its step takes 0.02 seconds, and a twentieth of that more for each other user. A
-# reader wants a token each 0.05 seconds at least.
+# Sixteen texts take longer than one, but not sixteen times as long: the machine earns more, and each user waits longer for a token.
+
+# %% [markdown] id="on-one-user-more"
+# ### One user more
+#
+# From here on the mock calculates, so that it is the same everywhere: a step takes 0.02 seconds, and a twentieth of that more for each
+# user beyond the first. A reader wants a token each 0.05 seconds at least.
 #
 # **Predict.** How many users may there be at once until the limit is broken?
 

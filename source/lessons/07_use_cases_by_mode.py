@@ -286,6 +286,8 @@ reveal("7.b", cancel["cancel: model"].tokens, "tokens")
 # | **background** | a key, with which you come back for the answer | the full one |
 # | **realtime** | a socket on which both sides speak | its own |
 #
+# (*Priority*, which some sell as well, is sync that goes before others, at about twice the price.)
+#
 # Each decision is a row of questions. Begin at the left; the first *yes* decides. (A batch, and a job in the background that is shown
 # whole, are fetched, so they have no line that could be silent. *Held back* is a window behind, as in lesson 4.)
 
@@ -383,7 +385,8 @@ reveal("7.d", right, "of five")
 
 # %% [markdown]
 # It is the length of the *answer* that counts, and whoever writes the call knows it better than a search for words: *rewrite* has
-# *write* in it, and a contract may want a yes or no. For such an answer streaming wins nothing, not even in "real-time" applications.
+# *write* in it, and a contract may want a yes or no. For such an answer streaming wins nothing, not even in "real-time"
+# applications: what these need is a bound on the wait.
 #
 # **Say it:** ask who reads, how long the answer is, and what must not happen on the way. Not how long the prompt is.
 
@@ -399,7 +402,7 @@ reveal("7.d", right, "of five")
 # | e-mails, at night | whole | flex | unary | nobody waits, and half the price; a *batch* from a thousand on |
 # | batch classification | whole | batch | unary | a word each; if it is needed today, a pool with a limit |
 # | data pipeline | whole | sync | unary | a program waits, and each record must be valid as a whole |
-# | live transcription | whole | sync | unary | corrections are tiny: a sentence at a time, in a pause; *realtime* if the model hears the voice |
+# | live transcription | whole | sync | unary | corrections are tiny: a sentence at a time, in a pause (*debounced*); *realtime* if the model hears the voice |
 # | document processing | whole | flex | unary | done by tonight; nobody looks |
 # | interactive search | pieces | sync | streamed | results first, the summary grows below; from a cache, whole |
 # | report generation | whole | flex | streamed | minutes of silence; in the *background* if the line may drop |
@@ -559,8 +562,8 @@ slowest = await clock.play(screens(in_turn))
 reveal("7.f", round(e2e(slowest["desk"]), 2), "s")
 
 # %% [markdown]
-# Everybody waits for the slowest. A queue for each screen cures that (you build it in exercise 7.4), and has to be bounded, or a phone in
-# a tunnel fills your memory. For a board there is a simpler way: nobody needs every *piece*, everybody needs the *newest
+# Everybody waits for the slowest. A queue for each screen cures that (you build this *fan-out* in exercise 7.4), and has to be bounded, or a
+# phone in a tunnel fills your memory: where nothing tells the writer that a reader is slow, *backpressure* is missing. For a board there is a simpler way: nobody needs every *piece*, everybody needs the *newest
 # state*. So write the text on a board, and let each screen look when it is ready:
 
 # %% id="board"
@@ -612,11 +615,62 @@ for piece in query("Classify: good soup"):
 # Letters: a loop over a text goes through its letters, and on a screen that looks like streaming. No error tells. Give it two
 # names, `stream` and `complete`, each with one type (exercise 7.3).
 
+# %% [markdown] id="on-a-test-that-can-fail"
+# ### A test that can fail
+#
+# The café's test was green while its guests waited. A test of streaming code needs several guests and somebody who wants nothing from the
+# model, one who leaves, and a model that breaks off; the ledger as its witness; and a virtual clock, so that no test sleeps. Three such
+# tests, which you may carry into a file for `pytest`:
+
+# %% id="tests"
+async def test_nobody_waits_for_another(path):
+    guests = {name: Visit(path, ask) for name in noon} | {"ping": Visit("/ping", at=0.03)}
+    seen = await watch(app, guests, clock)
+    assert max(ttfv(screen) for screen in seen.values()) < 1, "somebody waits for others"
+
+async def test_the_model_stops_when_the_guest_leaves(path):
+    await watch(app, {"Dan": Visit(path, ask, leaves=1.0)}, clock)
+    count = cafe.ledger[-1].tokens_generated
+    assert count < 31, f"the model made all {count} tokens"
+
+async def test_an_answer_that_breaks_off_says_so(path):
+    seen = await watch(app, {"Eve": Visit(path, ask)}, clock)
+    assert not menu.startswith(seen["Eve"].text), "half a menu looks like a whole one"
+
+# %% [markdown]
+# **Predict.** The page that keeps its books, `/page`: how many of the three does it pass?
+
+# %% id="predict-tests"
+predict("7.g", ...)
+
+# %% id="run-tests"
+from course_utils.frames import end_early
+
+broken = MockServer(menu, pace=Pace(ttft=0.5, itl=0.05), faults=[end_early(12)], clock=clock)
+passed = dict.fromkeys(("/tutorial", "/page"), 0)
+trials = {test_nobody_waits_for_another: cafe, test_the_model_stops_when_the_guest_leaves: cafe}
+for test, model in (trials | {test_an_answer_that_breaks_off_says_so: broken}).items():
+    waiter, waiters = model.client().chat.completions, model.async_client().chat.completions
+    for path in passed:
+        try:
+            await clock.play(test(path))
+            passed[path] += 1
+        except AssertionError as error:
+            print(f"{path}, {test.__name__}: {error}")
+print(passed)
+
+# %% id="reveal-tests"
+waiter, waiters = cafe.client().chat.completions, cafe.async_client().chat.completions
+reveal("7.g", passed["/page"], "of three")
+
+# %% [markdown]
+# The last is what exercise 7.2 mends. See each test red once, as here by `/tutorial`: a test that has never failed may be one that can't.
+
 # %% [markdown] id="on-one-page"
 # ### One page
 #
-# A decision that nobody wrote down is made again each year, by others. One page is enough; this is the café's, with what was
-# measured above:
+# A decision that nobody wrote down is made again each year, by others. One page is enough. This *decision record* is the café's, with
+# what was measured above:
 
 # %% id="record"
 decided = {
@@ -643,6 +697,10 @@ for what, words in decided.items():
 #
 # The folder `use_cases/` has twelve short programs, each tested: chatbot, web chat, documents in the background, e-mails, classification,
 # a pipeline with JSON, transcription, a dashboard, writing together, an endpoint with a flag, a log of streams, and a client for both modes.
+#
+# To read on: OpenAI's guides to [streaming](https://developers.openai.com/api/docs/guides/streaming-responses) and
+# [realtime](https://developers.openai.com/api/docs/guides/realtime), and Anthropic's to
+# [streaming](https://platform.claude.com/docs/en/build-with-claude/streaming).
 
 # %% [markdown] id="on-exercises"
 # ## Exercises
