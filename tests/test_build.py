@@ -411,8 +411,9 @@ def test_a_stopped_build_leaves_no_kernel_and_the_old_notebooks(tmp_path, stop):
     )
     (tmp_path / "lessons").mkdir()
     (tmp_path / "lessons/01_hangs.ipynb").write_text("old")
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # what runs in the background ignores it
     code = "import pathlib, sys; from course_utils import build; sys.exit(build.main([], pathlib.Path(sys.argv[1])))"
-    command = [sys.executable, "-c", code, str(tmp_path)]
+    command = [sys.executable, "-c", f"{heard}; {code}", str(tmp_path)]
     with subprocess.Popen(command, cwd=build.ROOT, stderr=subprocess.PIPE, text=True) as process:
         pid = tmp_path / "lessons/pid"
         wait_for(lambda: pid.exists() and pid.read_text().endswith("\n"))

@@ -1,5 +1,6 @@
 """A Dask cluster does the work: a scheduler and two workers in processes of their own, and nobody runs a learner's code."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,7 +29,8 @@ def dask(what, *options):
 
 def ended(process):
     for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a worker ends when its scheduler goes
+            one.kill()
     process.wait()
     process.stderr.close()
 

@@ -513,7 +513,7 @@ def test_the_time_outs_of_lesson_6_are_those_it_says(lesson_6):
 
 def test_one_user_more_and_nobody_is_content_in_lesson_6(lesson_6):
     text, code = lesson_6
-    step, limit = stated(r"its step takes ([\d.]+) seconds", text), stated(r"wants a token each ([\d.]+) seconds", text)
+    step, limit = stated(r"a step takes ([\d.]+) seconds", text), stated(r"wants a token each ([\d.]+) seconds", text)
     assert ("a twentieth of that more" in text, f"itl={step}, batch={1 / 20:g})" in code) == (True, True)
     assert f'"tpot": {limit}' in code
     pace = Pace(ttft=0.2, itl=float(step), batch=1 / 20)

@@ -141,6 +141,8 @@ def test_a_stream_that_an_asynchronous_solution_closes_is_closed():
     assert run(recorder(first, calls)(source())) == "a"
     assert closed
     assert calls[0].steps == [("next", 0)]
+
+
 class Managing:
     @contextlib.contextmanager
     def open(self, name):

@@ -625,7 +625,7 @@ _wrong("lets a synchronous client hold the server", "nothing else on this server
 _wrong("makes a list of a synchronous stream", "A list of a stream is complete", opened=_list)
 _wrong("gives each customer a thread", "a hundred customers are a hundred threads", opened=_thread)
 _wrong("takes the error of a thread for one of the service", "has never heard of you", opened=_thread, caught=Exception)
-_wrong("sends nothing", "No text was sent", event=lambda said, choice: b"")
+_wrong("writes no events", "No text was sent", event=lambda said, choice: b"")
 _wrong("serves one customer after the other", "three customers wait for each other", gate=_Gate)
 _wrong("closes nothing", "Close the stream on every way out", opened=_unclosed)
 _wrong("logs behind the loop", "the log has 0 entries: what", logs=(0, 0, 1))

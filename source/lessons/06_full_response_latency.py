@@ -498,10 +498,11 @@ for size in (1, 4, 16):
         batch = Batch(model, size)
         began = time.perf_counter()
         for _ in range(40):
-            batch.step([5] * size)
+            rows = batch.step([5] * size)
         steps.append((time.perf_counter() - began) / 40)
     speed[size] = size / min(steps)
     print(f"batch of {size:2}: a step takes {min(steps) * 1000:.2f} ms, {speed[size]:6,.0f} tokens/s in all")
+    assert len({int(row.argmax()) for row in rows}) == 1, "texts that are the same went different ways"
 
 # %% [markdown]
 # Sixteen texts take longer than one, but not sixteen times as long: the machine earns more, and each user waits longer for a token.
