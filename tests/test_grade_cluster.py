@@ -53,17 +53,20 @@ def two_workers(tmp_path):
                 ended(one)
 
 
-def kills(process, address, monkeypatch):
-    """Have a worker killed when half of the class is done; gives what each worker had in hand then."""
+def kills(workers, address, monkeypatch):
+    """Have the first worker killed when half of the class is done; gives what each had in hand then."""
     had = []
 
     def tell(done, of):
         if done == of // 2 and not had:
+            for one in workers:  # both stand still, or they could be done before anybody has looked
+                one.send_signal(signal.SIGSTOP)
             with Client(address.replace("dask", "tcp"), set_as_default=False) as client:
                 had.extend(client.processing().values())
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            process.stderr.close()
+            workers[0].kill()
+            workers[0].wait()
+            workers[0].stderr.close()
+            workers[1].send_signal(signal.SIGCONT)
 
     monkeypatch.setattr(command, "_progress", lambda: tell)
     return had
@@ -73,11 +76,11 @@ def kills(process, address, monkeypatch):
 def test_a_worker_of_a_cluster_that_is_killed_loses_nothing_and_nothing_is_marked_twice(
     tmp_path, two_workers, monkeypatch
 ):
-    address, (first, _) = two_workers
+    address, workers = two_workers
     hand_in(tmp_path / "in", 20)
     line = [str(tmp_path / "in"), "--seed", "s"]
     assert command.main([*line, "--jobs", "2", *reports(tmp_path / "here")]) == 0
-    had = kills(first, address, monkeypatch)
+    had = kills(workers, address, monkeypatch)
     results = tmp_path / "results"
     far = ["--executor", address, "--results", str(results)]
     assert command.main([*line, *far, *reports(tmp_path / "there")]) == 0
