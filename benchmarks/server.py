@@ -21,6 +21,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -315,11 +316,23 @@ def _conditions(bench: Bench) -> str:
     return (
         f"Python {platform.python_version()}, {len(bench.cores)} cores, server and client have {shared}, "
         f"load before {os.getloadavg()[0]:.1f}\n"
+        f"a process that only sleeps wakes late on this machine: {_woken(size.watch)}\n"
         f"{TOKENS} tokens an answer, TTFT {size.ttft * 1e3:g} ms, {size.itl * 1e3:g} ms apart; each stream asks "
         f"{size.rounds} times, {size.period:g} s apart, on a connection made before;\n"
         f"the streams' requests are spread over these {size.period:g} s in steps of the golden ratio; "
         f"medians of {size.runs} runs, limit and ours in turns"
     )
+
+
+def _woken(seconds: float, gap: float = 0.01) -> str:
+    """How late sleeps of ``gap`` seconds end: no server here can be more punctual than that."""
+    late, due = [], time.perf_counter()
+    for _ in range(int(seconds / gap)):
+        due += gap
+        time.sleep(max(0.0, due - time.perf_counter()))
+        late.append(time.perf_counter() - due)
+    late.sort()
+    return f"p50 {late[len(late) // 2] * 1e3:.2f} ms, p99 {late[int(len(late) * 0.99)] * 1e3:.2f} ms"
 
 
 def picture(table: Sequence[tuple[Row, tuple[str, str, str, str, str]]]) -> str:
