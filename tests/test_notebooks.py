@@ -132,6 +132,14 @@ def test_nbval_passes_every_cell_of_every_notebook(runs):
     assert outcomes and code == 0, text[-6000:]
 
 
+def test_a_notebook_does_not_see_what_another_has_kept():
+    """The start page shows a learner's progress, and solutions make progress."""
+    code, outcomes, text = Nbval(
+        ROOT, "solutions/01_why_streaming_matters.ipynb", "lessons/00_start_here.ipynb"
+    ).result()
+    assert len(outcomes) > 10 and code == 0, text[-6000:]
+
+
 def test_one_wrong_character_fails_exactly_the_cells_that_are_compared(runs):
     _, outcomes, text = runs["falsified"]
     expected = {
