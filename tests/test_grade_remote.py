@@ -23,6 +23,7 @@ from course_utils.grade.remote import Line, RemoteSubject
 from course_utils.grade.sandbox import on_one_processor
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
+from course_utils.timeline import Chunk
 from course_utils.values import plain
 
 ALL = list(exercises().values())
@@ -998,6 +999,52 @@ def test_an_argument_that_is_changed_is_changed_for_the_check_too(learner):
     numbers, table, kept, more = [3, 1], {"a": 1}, {1, 2}, [5, 4]
     assert learner(source).call(numbers, table, kept, more) == [4, 5]
     assert (numbers, table, kept, more) == ([1, 3, [0]], {"a": 1, "b": 2}, {2}, [5, 4])
+
+
+@pytest.mark.parametrize(
+    "puts",
+    [
+        "table['a'] = Odd()",
+        "table[Odd()] = 1",
+        "table['a'] = [{1: print}]",
+        "numbers.append(Odd)",
+        "numbers.append(iter([1]))",
+        "numbers.append(ValueError())",
+        "kept.add(Odd())",
+    ],
+)
+def test_a_check_sees_that_something_was_put_into_what_it_handed_over_whatever_that_is(learner, puts):
+    def check(answer, draw):
+        table, numbers, kept = {"a": 1}, [1, 2], {3}
+        answer.call(table, numbers, kept)
+        if (table, numbers, kept) != ({"a": 1}, [1, 2], {3}):
+            raise NotYet("Your function changed what it was given.")
+
+    source = f"class Odd: pass\ndef answer(table, numbers, kept): {puts}"
+    verdict = grading.exercise(check).verdict(lambda: learner(source))
+    assert (verdict.outcome, verdict.message) == ("not_yet", "Your function changed what it was given.")
+
+
+def test_what_can_not_cross_is_told_by_its_type_in_its_place(sandbox):
+    source = """
+    def answer(table, tell):
+        table["a"] = object()
+        table["b"].append(print)
+        table["c"] = tell
+        table["d"] = items = iter([1])
+        return list(items)
+    """
+    away, table = Away(textwrap.dedent(source), sandbox), {"a": 1, "b": [2]}
+    assert away.subject.call(table, print) == [1]
+    a, b = "something of type object", [2, "something of type builtin_function_or_method"]
+    assert table == {"a": a, "b": b, "c": print, "d": "something of type list_iterator"}
+    away.end()
+
+
+def test_a_list_that_an_answer_leaves_alone_stays_as_it_is_whatever_is_in_it(learner):
+    chunks = [Chunk(0.5, "one")]
+    assert learner("def answer(chunks): return chunks[0].text").call(chunks) == "one"
+    assert chunks == [Chunk(0.5, "one")]
 
 
 def test_what_was_changed_is_as_it_was_once_the_exercise_is_over(sandbox):

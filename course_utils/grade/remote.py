@@ -27,7 +27,7 @@ from course_utils.checks.subject import Lost, NotAttempted, Raised, Stopped, Sub
 from course_utils.clock import NothingToWaitFor, VirtualClock, VirtualLoop
 from course_utils.grade.inside.channel import Garbled, Gone, Late, Lines, Message, Peer
 from course_utils.grade.inside.stand_ins import found
-from course_utils.grade.inside.wire import CanNotCross, pack, unpack
+from course_utils.grade.inside.wire import CHANGEABLE, CanNotCross, pack, unpack
 from course_utils.theirs import LONGEST
 from course_utils.values import REASONS, NoAnswer, name, plain
 
@@ -35,7 +35,6 @@ T = TypeVar("T")
 Target = dict[str, Any]
 
 SHORT = 300
-CHANGEABLE = (list, dict, set)
 MOST_DRAWN = 1_000_000
 """Words of 32 random bits between two messages."""
 
@@ -211,7 +210,7 @@ class Line(Peer):
     def change(self, args: tuple[Any, ...], answer: Message) -> None:
         """Lists, dicts and sets that the learner's function has changed are changed here too, until the exercise is over."""
         for place, form in answer.pop("changed", ()):
-            argument, now = args[place], unpack(form)
+            argument, now = args[place], self.unpack(form)
             if type(argument) not in CHANGEABLE or type(now) is not type(argument):
                 raise Garbled("a change of nothing that can be changed")
             self._changed.append((argument, argument.copy()))
@@ -341,7 +340,7 @@ class Line(Peer):
         if type(ours) is not random.Random or type(words) is not int or not 0 <= words <= MOST_DRAWN:
             raise Garbled("numbers drawn from no generator")
         if state is not None:
-            ours.setstate(unpack(state))
+            ours.setstate(self.unpack(state))
         elif words:
             ours.getrandbits(32 * words)
         self._states[number] = ours.getstate()

@@ -19,6 +19,7 @@ from course_utils.grade.inside.cells import Cells
 from course_utils.grade.inside.channel import Garbled, Gone, Lines, Message, Peer
 from course_utils.grade.inside.guest import GuestLoop
 from course_utils.grade.inside.stand_ins import StandIns, found
+from course_utils.grade.inside.wire import CHANGEABLE
 from course_utils.steps import Steps
 from course_utils.theirs import message as message_of
 from course_utils.theirs import their_lines
@@ -146,7 +147,8 @@ class Learner(Peer):
     def _called(self, asked: Message) -> Any:
         """Call it, and remember what it was called with: it may change that."""
         args = [self._stand_ins.unpack(form) for form in asked["args"]]
-        self._args = [(place, form, args[place]) for place, form in enumerate(asked["args"]) if _changeable(form)]
+        pack = self._stand_ins.pack_or_words
+        self._args = [(place, pack(arg), arg) for place, arg in enumerate(args) if type(arg) in CHANGEABLE]
         return self._target(asked["target"])(*args)
 
     def _changes(self) -> list[list[Any]]:
@@ -314,11 +316,6 @@ def _refuse_async(value: Any) -> None:
         raise NoAnswer("is_async")
     if inspect.isasyncgen(value):
         raise NoAnswer("is_async")
-
-
-def _changeable(form: Any) -> bool:
-    """Whether what stands in this form is a list, a dict or a set."""
-    return isinstance(form, list) or (isinstance(form, dict) and bool({"dict", "set"} & set(form)))
 
 
 def _kin(error: BaseException) -> list[str]:

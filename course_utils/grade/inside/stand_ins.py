@@ -19,6 +19,7 @@ from typing import Any
 
 from course_utils.grade.inside.channel import Message
 from course_utils.grade.inside.wire import CanNotCross, pack, unpack
+from course_utils.values import kind
 
 KNOWN_MODULES = ("builtins", "asyncio", "json", "socket", "ssl", "openai", "httpx2", "course_utils")
 """Top-level modules whose types of errors and records are looked up by name."""
@@ -97,12 +98,8 @@ class StandIns:
         return pack(value, self._pack_other)
 
     def pack_or_words(self, value: Any) -> Any:
-        """The same; of what can't cross its type, in words."""
-        try:
-            return self.pack(value)
-        except CanNotCross:
-            words = [f"something of type {type(item).__name__}" for item in value]
-            return {"set": words} if isinstance(value, set) else words
+        """The same, for a list, dict or set; whatever in it can't cross is told by its type, in words, in its place."""
+        return pack(value, self._pack_known_or_words)
 
     def drawn(self) -> list[list[Any]]:
         """What was drawn from the check's generators: words of 32 bits, or the state where that does not tell."""
@@ -116,22 +113,29 @@ class StandIns:
         before, self._shared = self._shared, random.getstate()
         return bool(self._shared != before)
 
+    def _pack_known_or_words(self, value: Any) -> Any:
+        """Nothing is called, held or gone through: it is still the learner's, who may go on using it."""
+        number = self._number(value)
+        return f"something of type {kind(value)}" if number is None else {"yours": number}
+
     def _pack_other(self, value: Any) -> Any:
-        try:
-            known = self._ids.get(value)
-        except TypeError:  # no hash, or no weak references
-            known = None
-        if known is not None:
-            return {"yours": known}
-        if isinstance(value, BaseException) and (number := self.number_of(value)) is not None:
+        if (number := self._number(value)) is not None:
             return {"yours": number}
         if callable(value):
             return {"held": self.hold(value)}
         if (items := _items(value)) is not None:
             return self.pack(items)
         raise CanNotCross(
-            f"only plain values and functions can be handed to this function, not something of type {type(value).__name__}"
+            f"only plain values and functions can be handed to this function, not something of type {kind(value)}"
         )
+
+    def _number(self, value: Any) -> int | None:
+        """The grader's number of what came from there."""
+        try:
+            known = self._ids.get(value)
+        except TypeError:  # no hash, or no weak references
+            known = None
+        return self.number_of(value) if known is None and isinstance(value, BaseException) else known
 
     def number_of(self, error: BaseException) -> int | None:
         """The grader's number of an error that came from there."""

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 Other = Callable[[Any], Any]
+CHANGEABLE = (list, dict, set)
+"""What a function may change among its arguments, and then has changed on both sides of the line."""
 
 
 class CanNotCross(TypeError):
