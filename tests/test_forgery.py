@@ -8,6 +8,7 @@ import csv
 import html.parser
 import json
 import os
+import select
 import socket
 import subprocess
 import textwrap
@@ -15,6 +16,7 @@ from random import Random
 from xml.etree import ElementTree
 
 import grading
+import psutil
 import pytest
 from test_grade_marking import HURRY, IDS, READS, outcomes
 from test_grade_remote import Away
@@ -23,21 +25,26 @@ from course_utils import work
 from course_utils.checks.exercise import SEED, NotYet
 from course_utils.grade import command
 from course_utils.grade.marking import mark
+from course_utils.grade.sandbox import OurFault
 
 LEVELS = ["namespaces", "limits_only"]
 WRONG = "def classify(arrivals):\n    return 'streamed'"
 
-FORGE = """
-import os
 LINES = [
     b'{"ok":1,"drawn":[[1,5,null]]}', b'{"ok":1,"drawn":7}', b'{"ok":1,"changed":[[0,[1]]]}', b'{"ok":1,"shared":true}',
     b'{"ok":"clumped"}', b'{"ok":true}', b'{"outcome":"passed"}', b'{"ok":{"dict":[[1,2]]}}', b'{"end":true}',
     b'{"do":"done","task":1,"ok":1}', b'{"do":"call","id":1,"args":[]}', b'{"do":"begin","request":1,"what":{}}', b'{"do":5}',
     b'{"no_answer":["x","y"]}', b'{"raised":{}}', b'{"raised":{"untouched":true}}', b'{"held":1}', b'{"found":"callable"}',
-    b'[', b'null', b'7', b'{}', b'[' * 100000, b'"' + b'x' * 100000, b'{"ok":' + b'9' * 5000 + b'}', bytes(range(9)), b'\\xff\\n',
+    b'[', b'null', b'7', b'{}', b'[' * 100000, b'"' + b'x' * 100000, b'{"ok":' + b'9' * 5000 + b'}', bytes(range(9)), b'\xff\n',
     b'{"ok":' + b'[' * 3000 + b']' * 3000 + b'}', b'{"ok":{"bytes":"!"}}', b'{"ok":{"yours":1}}', b'{"gone":[[]],"ok":1}',
-]
-def forge(lines=LINES):
+    b'{"ok":1,"changed":[[0,{"no":1}]]}', b'{"ok":1,"changed":[[0,[{"held":1}]]]}', b'{"ok":1,"changed":[[0,[{"yours":1}]]]}',
+    b'{"ok":1,"drawn":[[1,1,{"no":1}]]}', b'{"ok":1,"gone":[1]}',
+]  # fmt: skip
+"""What a learner's process may write of its own: answers, questions and nonsense, one a line."""
+
+FORGE = f"""
+import os
+def forge(lines={LINES!r}):
     for line in lines:
         for fd in range(0, 64):
             try:
@@ -167,6 +174,31 @@ CELLS = {
         libc.setuid(0); libc.prctl(1, 0, 0, 0, 0)
         libc.mount(b"tmpfs", b"/usr", b"tmpfs", 0, None)
     """,
+    "reaches for whatever else is its user's": """
+        import fcntl, os, resource, signal, socket
+        def tried(step, *args):
+            try:
+                return step(*args)
+            except (OSError, ValueError):
+                pass
+        tried(os.setpriority, os.PRIO_USER, os.getuid(), 19)
+        for pid in range(2, 400):
+            tried(os.setpriority, os.PRIO_PROCESS, pid, 19)
+            tried(os.sched_setaffinity, pid, {0})
+            tried(resource.prlimit, pid, resource.RLIMIT_CPU, (0, 0))
+        kept = tried(socket.socket, socket.AF_UNIX)
+        if kept:
+            kept.bind("\\0left_behind")
+            kept.listen()
+        shared = tried(open, os.__file__)
+        if shared:
+            fcntl.flock(shared, fcntl.LOCK_EX)
+        if os.fork() == 0:
+            os.setsid()
+            signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+            while True:
+                signal.pause()
+    """,
     "says it is a starter": "def classify(arrivals): raise NotImplementedError",
     "has an endless traceback": "exec('(' * 90)",
 }
@@ -233,7 +265,7 @@ def in_function(body):
 
 
 CANARY = """
-import os, sys
+import fcntl, os, resource, signal, socket, sys
 def answer():
     found = []
     for place in (os.environ["HOME"], os.environ["TMPDIR"], ".", "/dev/shm"):
@@ -241,7 +273,24 @@ def answer():
             found += [f"{place}/{name}" for name in os.listdir(place)]
         except OSError:
             pass
-    return [len(os.environ), max(3, 1), sys.gettrace() is None, found]
+    try:
+        socket.socket(socket.AF_UNIX).connect("\\0left_behind")
+        found.append("a socket")
+    except OSError:
+        pass
+    try:
+        with open(os.__file__) as shared:
+            fcntl.flock(shared, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        found.append("a lock")
+    except PermissionError:
+        pass
+    limits = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_AS"]
+    return [
+        len(os.environ), max(3, 1), sys.gettrace() is None, found, os.getpriority(os.PRIO_PROCESS, 0),
+        len(os.sched_getaffinity(0)), [resource.getrlimit(getattr(resource, name)) for name in limits],
+        len(signal.sigpending()), len(signal.pthread_sigmask(signal.SIG_BLOCK, [])), signal.getitimer(signal.ITIMER_REAL),
+    ]
 """
 
 
@@ -286,6 +335,14 @@ def test_a_hostile_function_gets_no_mark_and_takes_none(at, attack):
     assert marks.verdicts["1.2"].passed, marks
     assert len(repr(marks.verdicts)) < 10_000
     assert left_running() == ""
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: repr(line[:40]))
+def test_a_line_of_its_own_gives_a_function_no_mark_and_costs_the_next_nothing(namespaces, line):
+    forges = in_function(f"{FORGE}forge([{line!r}])\nreturn 'streamed'")
+    marks = mark(grading.notebook(forges, READS), ["1.3", "1.2"], namespaces, HURRY)
+    assert marks.verdicts["1.3"].outcome in ("not_yet", "raised", "not_attempted"), marks
+    assert marks.verdicts["1.2"].passed, marks
 
 
 @pytest.mark.parametrize("attack", CELLS.values(), ids=CELLS)
@@ -593,3 +650,33 @@ def test_attacks_at_the_same_time_stay_apart(namespaces):
     first.end()
     assert second.subject.call()[0] == ["x"]
     second.end()
+
+
+# --------------------------------------------------------------------------------- the process that waits for the next one
+
+
+def test_a_process_begun_ahead_that_has_ended_meanwhile_is_given_to_nobody(namespaces):
+    """As when the machine's memory has run out: a learner who finds it dead has not ended it."""
+    Away("def answer(): return 1", namespaces).end()
+    select.select([namespaces._ahead._leash], [], [], 10)  # it says there that it is confined
+    ahead = max(psutil.Process(namespaces._process.pid).children(recursive=True), key=lambda one: one.pid)
+    guard = ahead.parent()
+    ahead.kill()
+    guard.wait(10)
+    next = Away("def answer(): return 2", namespaces)
+    assert next.subject.call() == 2
+    next.end()
+
+
+def test_a_process_is_handed_out_though_the_next_one_can_not_be_begun(namespaces, monkeypatch):
+    def full():
+        raise OurFault("no room for another process")
+
+    Away("def answer(): return 1", namespaces).end()
+    with monkeypatch.context() as without:
+        without.setattr(namespaces, "_forked", full)
+        last = Away("def answer(): return 2", namespaces)
+    after = Away("def answer(): return 3", namespaces)
+    assert (last.subject.call(), after.subject.call()) == (2, 3)
+    last.end()
+    after.end()

@@ -214,7 +214,8 @@ class Zygote:
         process.confined()
         process.to_processor(_processor())
         if self.level == NAMESPACES:
-            self._ahead = self._forked()
+            with contextlib.suppress(OurFault):  # this process is as good without; whoever wants the next one is told
+                self._ahead = self._forked()
         return process
 
     def _forked(self) -> WarmProcess:
@@ -353,7 +354,7 @@ class WarmProcess:
 
     def confined(self) -> None:
         """Wait until it is; raises `OurFault` if that does not come about."""
-        if not self._hear().startswith("confined"):
+        if self._hear() != "confined\n":  # or it was, and has ended since, which nobody has asked for
             self._leash.close()
             self.lines.close()
             raise OurFault(f"a process could not be confined: {self._said.decode('ascii', 'replace') or 'it ended'}")
