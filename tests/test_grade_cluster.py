@@ -28,7 +28,9 @@ def dask(what, *options):
 
 
 def ended(process):
-    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+    """End it, if it has not, with all that it has started; what it wrote is closed in any case."""
+    family = [] if process.poll() is not None else [*psutil.Process(process.pid).children(recursive=True), process]
+    for one in family:
         with contextlib.suppress(psutil.NoSuchProcess):  # a worker ends when its scheduler goes
             one.kill()
     process.wait()
@@ -49,8 +51,7 @@ def two_workers(tmp_path):
         yield f"dask://{place}", processes[1:]
     finally:
         for one in reversed(processes):
-            if one.poll() is None:
-                ended(one)
+            ended(one)
 
 
 def kills(workers, address, monkeypatch):
@@ -65,7 +66,6 @@ def kills(workers, address, monkeypatch):
                 had.extend(client.processing().values())
             workers[0].kill()
             workers[0].wait()
-            workers[0].stderr.close()
             workers[1].send_signal(signal.SIGCONT)
 
     monkeypatch.setattr(command, "_progress", lambda: tell)

@@ -530,11 +530,13 @@ def test_leaving_the_room_stops_nothing():
     assert endings(llm) == [("complete", 8)]
 
 
-@pytest.mark.parametrize(("stop", "texts"), [(1.1, ["one", " two", " three"]), (0.0, [])])
-def test_to_stop_the_model_is_a_wish_of_its_own(stop, texts):
+@pytest.mark.parametrize(
+    ("stop", "texts", "made"), [(1.1, ["one", " two", " three"], [("client_left", 3)]), (0.0, [], [("client_left", 0)])]
+)
+def test_to_stop_the_model_is_a_wish_of_its_own(stop, texts, made):
     llm = mock()
     assert written(llm, {}, stop=stop) == ([texts], "stopped")
-    assert endings(llm) == ([("client_left", 3)] if texts else endings(llm))
+    assert endings(llm) == made
 
 
 @pytest.mark.parametrize(("fault", "ending"), [("cut=3", "Connection error."), ("end=3", "it ended early")])
