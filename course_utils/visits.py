@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -134,4 +135,11 @@ class _Events:
         self._decoder = sse.Decoder()
 
     def feed(self, data: bytes) -> str:
-        return "".join(json.loads(event.data).get("text", "") for event in self._decoder.feed(data))
+        return "".join(_text_of(event.data) for event in self._decoder.feed(data))
+
+
+def _text_of(data: str) -> str:
+    with contextlib.suppress(ValueError):
+        if isinstance(said := json.loads(data), dict):
+            return str(said.get("text", ""))
+    raise ValueError('expected events with a JSON object as data, such as {"text": "Hello"}, got ' + repr(data))

@@ -1,6 +1,7 @@
 """Visitors of an application: what each sees, and when, also while the application stands still."""
 
 import json
+import re
 
 import pytest
 
@@ -105,6 +106,17 @@ def test_of_an_event_the_text_of_its_json_is_seen(clock):
         await send(piece(b"", more=False))
 
     assert seen(app, clock, ann=Visit("/"))["ann"] == [(0, "on"), (0, "e two")]
+
+
+@pytest.mark.parametrize("data", ["[DONE]", "[1]"])
+def test_an_event_that_is_no_json_object_is_told_as_what_it_is(clock, data):
+    async def app(scope, receive, send):
+        await send(START | {"headers": [(b"content-type", b"text/event-stream")]})
+        await send(piece(f"data: {data}\n\n".encode()))
+
+    with pytest.raises(ExceptionGroup) as told:
+        seen(app, clock, ann=Visit("/"))
+    assert told.group_contains(ValueError, match=re.escape(f'as data, such as {{"text": "Hello"}}, got \'{data}\''))
 
 
 def test_a_character_cut_in_two_is_seen_when_it_is_whole(clock):
