@@ -21,10 +21,32 @@ class _Drawn(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     figure: Figure
 
+    def _show_figure(self, *more: str) -> None:
+        """The figure in the view, and below it what it says, with ``more`` sentences."""
+        lines = map(escape, [*self.figure.reading.splitlines(), *more])
+        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(lines)}</p>"
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """The widget, and beside it the still picture for wherever widgets don't live."""
         bundle = dict(super()._repr_mimebundle_(**kwargs))
         return bundle | {"text/plain": repr(self), "image/svg+xml": self.figure.svg}
+
+
+def _slider(value: int, least: int, most: int, description: str) -> Any:
+    return ipywidgets.IntSlider(
+        value,
+        min=least,
+        max=most,
+        description=description,
+        style={"description_width": "120px"},
+        layout=ipywidgets.Layout(width="560px"),
+        continuous_update=False,
+    )
+
+
+def _box(value: bool, description: str) -> Any:
+    plain, wide = {"description_width": "0"}, ipywidgets.Layout(width="560px")
+    return ipywidgets.Checkbox(value, description=description, style=plain, layout=wide)
 
 
 class RaceWidget(_Drawn):
@@ -68,8 +90,7 @@ class RaceWidget(_Drawn):
     def _redraw(self, change: Any = None, play: bool = False) -> None:
         run = race(round(self.speed.value, 6), self.pause.value)
         self.figure = run.plot(play)
-        sentences = [*self.figure.reading.splitlines(), f"Saved: {run.saved:.1f} s."]
-        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, sentences))}</p>"
+        self._show_figure(f"Saved: {run.saved:.1f} s.")
 
     def __repr__(self) -> str:
         return f"RaceWidget(speed={self.speed.value:g}, pause={self.pause.value:g})\n{self.figure.reading}"
@@ -119,15 +140,7 @@ class LeakWidget(_Drawn):
     """
 
     def __init__(self, window: int = 0) -> None:
-        self.window = ipywidgets.IntSlider(
-            window,
-            min=0,
-            max=200,
-            description="window (tokens)",
-            style={"description_width": "120px"},
-            layout=ipywidgets.Layout(width="560px"),
-            continuous_update=False,
-        )
+        self.window = _slider(window, 0, 200, "window (tokens)")
         self.view = ipywidgets.HTML()
         super().__init__([self.window, self.view])
         self.window.observe(self._redraw, "value")
@@ -135,7 +148,7 @@ class LeakWidget(_Drawn):
 
     def _redraw(self, change: Any = None) -> None:
         self.figure = plot_leaks(self.window.value)
-        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
+        self._show_figure()
 
     def __repr__(self) -> str:
         return f"LeakWidget(window={self.window.value})\n{self.figure.reading}"
@@ -148,15 +161,10 @@ class ProxyWidget(_Drawn):
     """
 
     def __init__(self) -> None:
-        wide, plain = ipywidgets.Layout(width="560px"), {"description_width": "0"}
-
-        def box(value: bool, description: str) -> Any:
-            return ipywidgets.Checkbox(value, description=description, style=plain, layout=wide)
-
-        self.http10 = box(True, "the proxy speaks HTTP/1.0 to the server")
-        self.buffering = box(True, "the proxy may buffer")
-        self.gzip = box(True, "the proxy compresses")
-        self.hint = box(False, "the server sends X-Accel-Buffering: no")
+        self.http10 = _box(True, "the proxy speaks HTTP/1.0 to the server")
+        self.buffering = _box(True, "the proxy may buffer")
+        self.gzip = _box(True, "the proxy compresses")
+        self.hint = _box(False, "the server sends X-Accel-Buffering: no")
         self.view = ipywidgets.HTML()
         self._boxes = {"http10": self.http10, "buffering": self.buffering, "gzip": self.gzip, "hint": self.hint}
         super().__init__([*self._boxes.values(), self.view])
@@ -167,7 +175,7 @@ class ProxyWidget(_Drawn):
     def _redraw(self, change: Any = None) -> None:
         self.proxy = Proxy(**{name: one.value for name, one in self._boxes.items()})
         self.figure = self.proxy.plot()
-        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
+        self._show_figure()
 
     def __repr__(self) -> str:
         return f"ProxyWidget({self.proxy})\n{self.figure.reading}"
@@ -180,15 +188,7 @@ class CrowdWidget(_Drawn):
     """
 
     def __init__(self, users: int = 1) -> None:
-        self.users = ipywidgets.IntSlider(
-            users,
-            min=1,
-            max=32,
-            description="users at once",
-            style={"description_width": "120px"},
-            layout=ipywidgets.Layout(width="560px"),
-            continuous_update=False,
-        )
+        self.users = _slider(users, 1, 32, "users at once")
         self.view = ipywidgets.HTML()
         super().__init__([self.users, self.view])
         self.users.observe(self._redraw, "value")
@@ -196,7 +196,7 @@ class CrowdWidget(_Drawn):
 
     def _redraw(self, change: Any = None) -> None:
         self.figure: Figure = crowd(self.users.value).plot()
-        self.view.value = f"{self.figure.svg}<p>{escape(self.figure.reading)}</p>"
+        self._show_figure()
 
     def __repr__(self) -> str:
         return f"CrowdWidget(users={self.users.value})\n{self.figure.reading}"
@@ -209,21 +209,8 @@ class TwinsWidget(_Drawn):
     """
 
     def __init__(self, pairs: int = 10) -> None:
-        self.pairs = ipywidgets.IntSlider(
-            pairs,
-            min=1,
-            max=100,
-            description="pairs",
-            style={"description_width": "120px"},
-            layout=ipywidgets.Layout(width="560px"),
-            continuous_update=False,
-        )
-        self.same_length = ipywidgets.Checkbox(
-            False,
-            description="both answers of a pair have the same length",
-            style={"description_width": "0"},
-            layout=ipywidgets.Layout(width="560px"),
-        )
+        self.pairs = _slider(pairs, 1, 100, "pairs")
+        self.same_length = _box(False, "both answers of a pair have the same length")
         self.again = ipywidgets.Button(description="Again", tooltip="Compare them once more")
         self.view = ipywidgets.HTML()
         self._seed = 0
@@ -239,7 +226,7 @@ class TwinsWidget(_Drawn):
 
     def _redraw(self, change: Any = None) -> None:
         self.figure = plot_twins(self.pairs.value, self.same_length.value, self._seed)
-        self.view.value = f"{self.figure.svg}<p>{'<br>'.join(map(escape, self.figure.reading.splitlines()))}</p>"
+        self._show_figure()
 
     def __repr__(self) -> str:
         return f"TwinsWidget(pairs={self.pairs.value}, same_length={self.same_length.value})\n{self.figure.reading}"
