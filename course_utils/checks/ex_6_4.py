@@ -410,7 +410,7 @@ def _judge(answer: Subject, runs: Runs, slo: Slo, share: float) -> None:
     """The rate, and the goodputs in their order."""
     found = _several(runs, slo, share)
     got, facts = _asked(answer, runs, slo, share, [found["rate"], found["goodputs"]])
-    if any(abs(one - other) > CLOSE for one, other in zip(got[1], found["goodputs"], strict=True)):
+    if not all(abs(one - other) <= CLOSE for one, other in zip(got[1], found["goodputs"], strict=True)):
         why = "The goodputs are not right here, where those of single tests were. Do they stand in the order of the rates?"
         raise NotYet(why, **facts)
     if got[0] == found["rate"] and type(got[0]) is not bool:
@@ -620,6 +620,8 @@ _wrong("returns the goodput for the rate", "not the goodput that came of it", to
 _wrong("knows no None", "and it is None", told=lambda best, goodputs, failing, rates: (best or 0.0, goodputs))
 _wrong("goes through the tests as they come", "in the order of the rates", order=list)
 _wrong("returns the rate alone", "Return a pair", told=lambda best, goodputs, failing, rates: best)
+_wrong("has no number for several tests", "where those of single tests were", told=lambda best, goodputs, failing, rates: (
+    best, goodputs if len(goodputs) == 1 else [math.nan] * len(goodputs)))  # fmt: skip
 _wrong("gives the goodput of the best alone", "one number for each", told=lambda best, goodputs, failing, rates: (
     best, goodputs[:1] if len(goodputs) > 1 else []))  # fmt: skip
 
