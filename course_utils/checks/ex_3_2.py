@@ -53,6 +53,8 @@ class _Play:
             if error.kind != "ModelBroke":
                 raise
             self.raised = True
+        if not all(isinstance(data, bytes) for _, data in self.writes):
+            raise NotYet("write() takes bytes: encode your text.", **self.facts())
         return self
 
     async def _request(self, answer: Subject) -> None:
@@ -163,8 +165,6 @@ def _framing(answer: Subject) -> None:
     """Whether anything that is an event left at all, and when."""
     play = _Play(QUICK).run(answer)
     facts = play.facts()
-    if not all(isinstance(data, bytes) for _, data in play.writes):
-        raise NotYet("write() takes bytes: encode your text.", **facts)
     if not play.headers or not all(isinstance(headers, dict) for headers in play.headers):
         raise NotYet("Call start(headers) with a dict before you write: the headers leave first.", **facts)
     if play.early or len(play.headers) > 1:
@@ -454,7 +454,7 @@ def _wrong(
     EXERCISE.wrong(name, says=says)(sse_endpoint)
 
 
-def _heart(beat_bytes: bytes, again: bool = True, factor: float = 1.0) -> Callable[..., Any]:
+def _heart(beat_bytes: Any, again: bool = True, factor: float = 1.0) -> Callable[..., Any]:
     async def waits(coming: asyncio.Future[str], beat: float, write: Callable[[bytes], Any]) -> str:
         while not (await asyncio.wait([coming], timeout=beat * factor))[0]:
             await write(beat_bytes)
@@ -484,6 +484,7 @@ async def _none(coming: asyncio.Future[str], beat: float, write: Callable[[bytes
 
 
 _wrong("writes text", "write() takes bytes", token=lambda token, n: _event({"token": token}, id=n).decode())
+_wrong("writes text in a silence", "write() takes bytes", waits=_heart(": still here\n\n"))
 _wrong("forgets the blank line", "ends each of them", token=lambda token, n: _event({"token": token}, id=n)[:-1])
 _wrong("sends the token as it is", "Send JSON", token=lambda token, n: f"id: {n}\ndata: {token}\n\n".encode())
 _wrong("writes JSON by hand", "The newline in token 2", token=lambda token, n: (

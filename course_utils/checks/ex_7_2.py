@@ -230,6 +230,9 @@ class _Play:
     def run(self, answer: Subject) -> _Play:
         clock = VirtualClock()
         answer.play(self._open(answer, clock), clock)
+        for one in self.customers:
+            if text := [data for _, data in one.writes if not isinstance(data, bytes)]:
+                raise NotYet("write() takes bytes: encode your text.", given=one.given, got=text[0])
         return self
 
     async def _open(self, answer: Subject, clock: VirtualClock) -> None:
@@ -268,8 +271,6 @@ def _drawn(draw: Random) -> _Customer:
 def _alone(answer: Subject) -> None:
     """What one customer sees."""
     customer = _one(answer, _Customer())
-    if not all(isinstance(data, bytes) for _, data in customer.writes):
-        raise NotYet("write() takes bytes: encode your text.", given=customer.given, got=customer.writes[0][1])
     facts = customer.facts()
     if len(customer.headers) != 1 or customer.early or not isinstance(customer.headers[0], dict):
         raise NotYet("Call start(headers) once, with a dict, and before the first write.", **facts)
@@ -579,7 +580,7 @@ def _wrong(
     became: Callable[[BaseException], str] = _failed,
     logs: tuple[int, int, int] = (0, 1, 0),
     done: bytes = LAST,
-    sorry: Callable[[str], bytes] = lambda error: SORRY,
+    sorry: Callable[[str], Any] = lambda error: SORRY,
 ) -> None:
     """The reference with one part exchanged; ``logs``: how often it logs in the handler, in `finally`, and behind it."""
 
@@ -642,6 +643,7 @@ _wrong("may be kept by a cache", "may keep a copy", headers=_without("cache-cont
 _wrong("may be held by a proxy", "until a page is full", headers=_without("x-accel-buffering"))
 _wrong("sends no headers", "Call start(headers) once", headers=None)
 _wrong("writes text", "write() takes bytes", event=lambda said, choice: _piece(said, choice).decode())
+_wrong("writes text where the answer broke off", "write() takes bytes", sorry=lambda error: SORRY.decode())
 _wrong("sends the bare text", "is the JSON text of", event=lambda said, choice: (
     f"data: {choice.delta.content}\n\n".encode() if choice.delta.content else b""))  # fmt: skip
 _wrong("writes JSON by hand", "with json.dumps", event=lambda said, choice: (
