@@ -93,7 +93,7 @@ def loopback() -> Finding:
     from course_utils.ledger import Ledger
     from course_utils.server import LoopbackServer
 
-    question = "A port can be opened on this machine (a few cells of lesson 3 use one)"
+    question = "A port can be opened on this machine (a few cells of the lessons use one)"
     clock = RealClock()
     try:
         LoopbackServer(Engine(), Ledger(clock), clock).close()

@@ -132,6 +132,8 @@ GROUPS: dict[str, tuple[Word, ...]] = {
              OPENAI, plain=True),
         Word("batch", "Many requests handed in together and answered hours later, at a lower price. (Some texts call a unary "
              "call so.)", DECIDING, "OpenAI, Batch API", plain=True),
+        Word("product", "What a service sells of one and the same model: the answer now, later, cheaper, or kept for you.",
+             DECIDING, OURS, plain=True),
         Word("sync", "The product that everybody means: the answer now, on the connection that asked, at the full price.",
              DECIDING, OURS, plain=True),
         Word("flex", "A request of the usual form at about half the price, answered when there is room, or refused with 429.",
@@ -266,6 +268,8 @@ GROUPS: dict[str, tuple[Word, ...]] = {
              "Efron 1979, Annals of Statistics 7", "that of the values"),
     ),
     "Load tests": (
+        Word("seat", "A place at a server for one answer in the making. Who finds none free waits in the queue.",
+             (5, "The hockey stick"), OURS, plain=True),
         Word("cold request", "One that pays for what the next ones find ready: connection, cache, model.", (5, "Warm and cold"),
              "MLPerf and GuideLLM, warm-up"),
         Word("closed loop", "Users who ask again when they are answered. While the server stands still they ask nothing.",

@@ -13,6 +13,7 @@ import yaml
 
 from course_utils import ledger, server
 from course_utils.__main__ import COMMANDS
+from course_utils.checks import exercises
 from course_utils.engine import DIALECTS
 from course_utils.grade import command, shard
 from course_utils.grade.marking import Patience
@@ -66,6 +67,12 @@ def imported(module: str) -> set[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_stands_in_the_readme(command):
     assert re.search(rf"`{command}\b", README)
+
+
+def test_the_readme_counts_the_lessons_and_the_exercises():
+    lessons = list((ROOT / "source/lessons").glob("0[1-9]_*.py"))
+    assert ("seven lessons" in README, len(lessons)) == (True, 7)
+    assert int(re.search(r"(\d+) exercises", README)[1]) == len(exercises())
 
 
 def test_the_help_lists_every_command():

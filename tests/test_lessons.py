@@ -205,7 +205,8 @@ def test_the_answer_that_lesson_3_shakes_is_as_short_as_it_says(lesson_3):
     text, code = lesson_3
     most = stated(r"A read has (\d+) bytes at most; the answer has not even half", text)
     assert f"most={most}" in code
-    asked = {"model": "mock-1", "stream": True, "max_tokens": 5, "messages": [{"role": "user", "content": "hello"}]}
+    question = [{"role": "user", "content": "hello"}]
+    asked = {"model": "mock-1", "stream": True, "max_completion_tokens": 5, "messages": question}
     obfuscated = {"stream_options": {"include_obfuscation": False}}
     assert len(unwrap(overhear("/v1/chat/completions", asked | obfuscated)).body) < int(most) / 2
 

@@ -121,7 +121,8 @@ check("7.1", decide)
 # - Customers don't wait for each other, and neither does anything else on the server. There are no threads here.
 # - The headers say `text/event-stream`, `no-cache` and `x-accel-buffering: no`.
 # - Each piece of text is an event, sent when it comes. A chunk without choices, or without text, is no event.
-# - The answer is complete if a chunk had a `finish_reason`, whichever it was. Then the last event is `[DONE]`.
+# - The answer is complete if a chunk had a `finish_reason`, whichever it was (4.1 told more kinds apart; here they are alike). Then
+#   the last event is `[DONE]`.
 # - If the service fails (an `openai.APIError`), or the stream ends without a `finish_reason`, the last event has the type `error` and
 #   as data the JSON text of `{"error": "the answer broke off"}`, whatever the exception says. There is no `[DONE]`, and your
 #   function ends without an error.

@@ -87,7 +87,7 @@ plot_timelines(glance, title="One answer, two ways to receive it")
 #
 # Answer these in your head before you open them. One wrong answer is fine; with three, look the topic up first.
 #
-# <details><summary>1. <b>Model parameters</b>: what does <code>max_tokens</code> limit?</summary>
+# <details><summary>1. <b>Model parameters</b>: what does <code>max_completion_tokens</code>, long called <code>max_tokens</code>, limit?</summary>
 # The length of the answer, counted in tokens. It does not make the model say the same in fewer words: it cuts.</details>
 #
 # <details><summary>2. <b>HTTP</b>: a response has a status, headers and a body. Which arrive first?</summary>

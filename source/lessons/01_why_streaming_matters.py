@@ -188,9 +188,9 @@ for lane in ("streamed", "fake stream"):
     print(f"  longest gap: {max(gaps(timeline)):.3f} s")
 
 # %% [markdown]
-# As many chunks, but all of them within 0.08 s, after 4.4 s of nothing. A proxy that collects the response looks like this,
-# and so does a unary call behind an iterator. Counting chunks does not reveal it, timestamps do (exercise 1.3). The ledger
-# shows the same work in all lanes:
+# As many chunks, but all of them within 0.08 s, after 4.4 s of nothing. A *proxy*, a server in between, looks like this if it
+# collects the response, and so does a unary call behind an iterator. Counting chunks does not reveal it, timestamps do
+# (exercise 1.3). The ledger shows the same work in all lanes:
 
 # %% id="books"
 print(run.books())
@@ -257,4 +257,4 @@ plot_timelines(four, title="Four ways to say the same")
 #   very fast model.
 # - *When* the pieces come tells a stream from an imitation; how many there are does not.
 #
-# **Next:** lesson 2 looks inside, where the tokens come from.
+# **Next:** [lesson 2](02_token_by_token_generation.ipynb) looks inside, where the tokens come from.

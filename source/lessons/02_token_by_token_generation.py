@@ -311,4 +311,4 @@ await play(both())
 # - Streaming does not change the tokens. Chunks are not tokens, tokens are not characters, characters are not bytes.
 # - A stream is role, deltas, finish reason and, if asked for, usage.
 #
-# **Next:** lesson 3 looks at the wire between server and you.
+# **Next:** [lesson 3](03_transport_mechanisms.ipynb) looks at the wire between server and you.

@@ -114,7 +114,7 @@ def naive(reads):
             if block.startswith("data: "):
                 yield block.removeprefix("data: ")
 
-short = unwrap(overhear("/v1/chat/completions", request | {"max_tokens": 5}))
+short = unwrap(overhear("/v1/chat/completions", request | {"max_completion_tokens": 5}))
 print(list(naive(short.chunks)) == list(short.events), len(short.body), "bytes")
 
 # %% [markdown]
@@ -345,7 +345,7 @@ reveal("3.e", len(free), "switches")
 # %% [markdown] id="on-going-further"
 # ## Going further
 #
-# The core ends here. What follows is for whoever has time left.
+# Here the core ends; the summary at the end holds for it, too. Do exercises 3.1 and 3.4 now, or go further.
 
 # %% [markdown] id="on-which-one-when"
 # ### Which one, when?
@@ -550,4 +550,4 @@ print(page[page.index("  const reader"):page.index("  return complete")])
 # - `EventSource` asks again after a complete answer. Close it, answer 204, or use POST.
 # - What stands in between may hold, cut or compress. Send the headers, and measure at the client.
 #
-# **Next:** lesson 4 asks what goes wrong in the middle of a stream, and what streaming costs.
+# **Next:** [lesson 4](04_streaming_tradeoffs.ipynb) asks what goes wrong in the middle of a stream, and what streaming costs.

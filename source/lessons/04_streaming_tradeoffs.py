@@ -1,7 +1,7 @@
 # %% [markdown]
 # # What does streaming cost?
 #
-# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 and 2 come first.*
+# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 to 3 come first.*
 #
 # A streamed answer is read before it is finished. It may break, or turn out wrong, when half of it has been read. Afterwards
 # you can tell whether an answer is whole, guard a stream and say what the guard costs, use data before it is complete, stop
@@ -420,7 +420,7 @@ reveal("4.f", e2e(streamed), "s")
 # %% [markdown] id="on-retry-resume-stop"
 # ### Retry, resume, stop
 #
-# Before the first token a retry is harmless, and the SDK does it for you. (`flaky=1`: the first try fails.)
+# Before the first token a retry is harmless, and the SDK (your `openai` package) does it for you. (`flaky=1`: the first try fails.)
 
 # %% id="retry-before"
 shaky = MockServer("Here I am.", options=["flaky=1"])
@@ -478,7 +478,8 @@ print("two after the cancel:  ", left.tokens_generated, "tokens")
 # %% [markdown] id="on-one-flag-two-shapes"
 # ### One flag, two shapes
 #
-# Many services stream if the request says `"stream": true`. The flag changes the form of the answer, and of its errors:
+# Many services stream if the body of the request says `"stream": true` (a `?stream=true` in the address would do, but nobody's
+# client sends it). The flag changes the form of the answer, and of its errors:
 
 # %% id="flag"
 for flag in (False, True):
@@ -570,4 +571,4 @@ print("logged in finally:    ", always)
 # - `break` stops your loop, `with` the stream, and `cancel` what runs in the background.
 # - Wire and display are two decisions.
 #
-# **Next:** lesson 5 takes the time to the first token apart.
+# **Next:** [lesson 5](05_first_token_latency.ipynb) takes the time to the first token apart.

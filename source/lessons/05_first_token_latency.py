@@ -1,7 +1,7 @@
 # %% [markdown]
 # # When does an answer begin?
 #
-# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 and 2 come first.*
+# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 to 4 come first.*
 #
 # A published comparison reports that the first content came after 0.96 seconds. By which clock? In how many runs, and with how
 # many users? Afterwards you can ask these questions, and answer them for a server of your own.
@@ -121,8 +121,9 @@ reveal("5.c", ttft(run.cold.timeline) - ttft(run.warm[0].timeline), "s")
 
 # %% [markdown]
 # `rehearse` runs a load test against a mock: here one cold request, then a *closed loop* of one user, who asks again
-# when she has her answer. A cold request may also meet an empty cache, or a model that has to be loaded. So report it apart, and
-# keep your client: a new one for each request makes every request cold.
+# when she has her answer. (p50 is the median; the columns behind it have their turn below.) A cold request may also meet an
+# empty cache, or a model that has to be loaded. So report it apart, and keep your client: a new one for each request makes
+# every request cold.
 
 # %% [markdown] id="on-queue-or-prefill"
 # ## Queue or prefill?
@@ -406,4 +407,4 @@ print(table(shaky, {"ttft": 0.5}))
 # - Open loop, latency from when it was due, n beside each percentile, failures counted.
 # - What never changes goes first.
 #
-# **Next:** lesson 6 looks at the whole answer, to the last token.
+# **Next:** [lesson 6](06_full_response_latency.ipynb) looks at the whole answer, to the last token.

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # When is the whole answer there?
 #
-# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1, 2 and 5 come first.*
+# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 to 5 come first.*
 #
-# A published comparison asked one model in two modes. The unary answer took 11.34 seconds, "the total operation" 19.39, and so
-# people learnt that streaming takes longer. Does it? Afterwards you can say where the seconds of an answer go, compare two modes
-# so that the result holds, and ask a service for many answers at once.
+# The published comparison whose 0.96 seconds opened lesson 5 asked one model in two modes. The unary answer took 11.34 seconds,
+# "the total operation" 19.39, and so people learnt that streaming takes longer. Does it? Afterwards you can say where the seconds
+# of an answer go, compare two modes so that the result holds, and ask a service for many answers at once.
 
 # %% id="setup"
 import asyncio
@@ -71,7 +71,7 @@ print(f"base {base:.2f} s, reading {reading * 1000:.2f} ms a token, writing {wri
 reveal("6.a", round(writing / reading), "tokens")
 
 # %% [markdown]
-# Three numbers, and a formula for the *end-to-end latency*, request to last token (`e2e` in lesson 5):
+# Three numbers, and a formula for the *end-to-end latency*, request to last token (`e2e`, as in lessons 1 and 5):
 #
 # ```
 # e2e = base + tokens read × reading + (tokens written − 1) × writing
@@ -92,13 +92,14 @@ plot_stacks(parts, title="Where the time goes")
 
 # %% [markdown]
 # It does. And it says what helps: shorter *answers*. ("Halve the answer and you halve the latency, halve the prompt and you
-# gain 1 to 5 %", says OpenAI's latency guide, read in 2026.) The jitter of single tokens hardly shows, as it averages out.
+# gain 1 to 5 %", says OpenAI's latency guide, read in 2026.) The *jitter*, by which single gaps are longer or shorter, hardly
+# shows, as it averages out.
 
 # %% [markdown] id="on-count-tokens-not-chunks"
 # ### Count tokens, not chunks
 #
-# Now with a stream, for two models that are as fast: one sends three tokens in a chunk, one thinks before it speaks. Suppose you
-# count chunks.
+# Now with a stream, and two more models that are as fast: one sends three tokens in a chunk, one thinks before it speaks. Suppose
+# you count chunks.
 
 # %% id="chunks"
 usage = {"stream_options": {"include_usage": True}, "stream": True, "max_completion_tokens": 240}
@@ -390,7 +391,8 @@ reveal("6.e", len(answers), "answers")
 # %% [markdown] id="on-the-time-out-that-never-fired"
 # ## The time-out that never fired
 #
-# "An answer may take one second, so I set `timeout=1.0`." This one takes four.
+# "An answer may take one second, so I set `timeout=1.0`." This one takes four. (You have seen it
+# if you went further in lesson 4. New is what to do about it.)
 #
 # **Predict.** After how many seconds does the *streamed* call end?
 
@@ -664,4 +666,4 @@ for flag in (False, True):
 # - `async def` without `await` is a queue of one. A time-out limits a silence.
 # - Throughput is not goodput, percentiles don't add, and a number that somebody is judged by needs a second one beside it.
 #
-# **Next:** lesson 7 chooses the mode for each use.
+# **Next:** [lesson 7](07_use_cases_by_mode.ipynb) chooses the mode for each use.

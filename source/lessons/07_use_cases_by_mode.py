@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Which mode for which application?
 #
-# *20 minutes to read and try, 25 minutes of core exercises. Lessons 3 and 4 come first.*
+# *20 minutes to read and try, 25 minutes of core exercises. Lessons 1 to 6 come first.*
 #
 # Afterwards you can choose a mode for an application and give your reasons, find the server that serves one guest and no
 # second, say what a closed laptop should mean, and put it all on one page.
@@ -145,9 +145,10 @@ with serve_app(app) as url:
 waiter, waiters = cafe.client().chat.completions, cafe.async_client().chat.completions
 
 # %% [markdown]
-# **Say it:** `async def` makes nothing asynchronous, `await` does. And a test with one user can't see it: test with three at
-# once, and a ping. (By `uvicorn` on a machine of ours, in November 2026, the first words came after 0.56, 2.58 and 4.60
-# seconds, and after the change after 0.55 for each. Well-known open-source servers had this mistake in 2026.)
+# **Say it:** `async def` makes nothing asynchronous, `await` does, as with the `gather` of lesson 6. And a test with one user
+# can't see it: test with three at once, and a ping. (By `uvicorn` on a machine of ours, in November 2026, the first words came
+# after 0.56, 2.58 and 4.60 seconds, and after the change after 0.55 for each. Well-known open-source servers had this mistake in
+# 2026.)
 
 # %% [markdown] id="on-a-web-chat-that-keeps-its-books"
 # ## A web chat that keeps its books
@@ -408,7 +409,7 @@ reveal("7.d", right, "of five")
 # | report generation | whole | flex | streamed | minutes of silence; in the *background* if the line may drop |
 # | writing assistant | pieces | sync | streamed | one stream, every screen; a changed word is shown whole |
 #
-# Here the core ends; the record and the summary at the end hold for it, too. Do exercises 7.1 and 7.2 now, or go further.
+# Here the core ends; the page and the summary at the end hold for it, too. Do exercises 7.1 and 7.2 now, or go further.
 
 # %% [markdown] id="on-going-further"
 # ## Going further
@@ -477,7 +478,7 @@ print(reviews[-1], "is", labels[-1])
 # A model answers whatever it is asked. Check your data first.
 #
 # Is this a batch? No: forty sync calls, at their price, within their limits. The *batch* product takes a file and answers within 24
-# hours at about half the price (of 230,000 batches at OpenRouter half were done in 7 minutes, 90 % within an hour; 2026).
+# hours, often much sooner (lesson 6), at about half the price.
 #
 # **Say it:** batch is a product, not a pool, and not another word for unary.
 
@@ -697,6 +698,7 @@ for what, words in decided.items():
 #
 # The folder `use_cases/` has twelve short programs, each tested: chatbot, web chat, documents in the background, e-mails, classification,
 # a pipeline with JSON, transcription, a dashboard, writing together, an endpoint with a flag, a log of streams, and a client for both modes.
+# (A class edition comes without it, for some of them answer exercises.)
 #
 # To read on: OpenAI's guides to [streaming](https://developers.openai.com/api/docs/guides/streaming-responses) and
 # [realtime](https://developers.openai.com/api/docs/guides/realtime), and Anthropic's to

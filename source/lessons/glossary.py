@@ -64,16 +64,33 @@ glossary()
 # - chat and its history:
 #   [4 What stays in the conversation](04_streaming_tradeoffs.ipynb#cell-id=04-on-what-stays-in-the-conversation),
 #   [7 A web chat that keeps its books](07_use_cases_by_mode.ipynb#cell-id=07-on-a-web-chat-that-keeps-its-books)
+# - chat, why it streams:
+#   [1 Measure it](01_why_streaming_matters.ipynb#cell-id=01-on-measure-it),
+#   [7 A web chat that keeps its books](07_use_cases_by_mode.ipynb#cell-id=07-on-a-web-chat-that-keeps-its-books)
 # - cheat sheet of use cases:
 #   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
+# - checks and their outcomes:
+#   [0 How checks work](00_start_here.ipynb#cell-id=00-on-how-checks-work)
+# - choosing a mode by program:
+#   [7 A long prompt](07_use_cases_by_mode.ipynb#cell-id=07-on-a-long-prompt),
+#   [7 Two types in one coat](07_use_cases_by_mode.ipynb#cell-id=07-on-two-types-in-one-coat)
 # - chunks, what is in them:
 #   [1 The first chunk is not the first word](01_why_streaming_matters.ipynb#cell-id=01-on-the-first-chunk-is-not-the-first-word),
 #   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream)
+# - classification of many items:
+#   [7 Forty reviews](07_use_cases_by_mode.ipynb#cell-id=07-on-forty-reviews),
+#   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
 # - clocks, and how to read them:
 #   [1 Measure it](01_why_streaming_matters.ipynb#cell-id=01-on-measure-it),
 #   [5 One stream, five clocks](05_first_token_latency.ipynb#cell-id=05-on-one-stream-five-clocks)
 # - cold and warm requests:
 #   [5 Warm and cold](05_first_token_latency.ipynb#cell-id=05-on-warm-and-cold)
+# - collaborative writing:
+#   [3 Others that you will meet](03_transport_mechanisms.ipynb#cell-id=03-on-others-that-you-will-meet),
+#   [7 A board for everybody](07_use_cases_by_mode.ipynb#cell-id=07-on-a-board-for-everybody)
+# - collecting a stream, putting it together:
+#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream),
+#   [4 Four endings](04_streaming_tradeoffs.ipynb#cell-id=04-on-four-endings)
 # - comparing two modes:
 #   [6 The experiment](06_full_response_latency.ipynb#cell-id=06-on-the-experiment),
 #   [6 A design that holds](06_full_response_latency.ipynb#cell-id=06-on-a-design-that-holds)
@@ -96,8 +113,17 @@ glossary()
 #   [7 Nobody is watching](07_use_cases_by_mode.ipynb#cell-id=07-on-nobody-is-watching),
 #   [7 A long prompt](07_use_cases_by_mode.ipynb#cell-id=07-on-a-long-prompt),
 #   [7 One page](07_use_cases_by_mode.ipynb#cell-id=07-on-one-page)
+# - `delta` and `message`:
+#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#cell-id=01-on-one-question-two-ways-to-wait),
+#   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream)
+# - documents and reports:
+#   [7 Nobody is watching](07_use_cases_by_mode.ipynb#cell-id=07-on-nobody-is-watching),
+#   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
 # - efficiency, bytes on the wire:
 #   [4 What TLS shows](04_streaming_tradeoffs.ipynb#cell-id=04-on-what-tls-shows)
+# - e-mails:
+#   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet),
+#   [7 To take home](07_use_cases_by_mode.ipynb#cell-id=07-on-to-take-home)
 # - endings of a stream:
 #   [4 Four endings](04_streaming_tradeoffs.ipynb#cell-id=04-on-four-endings),
 #   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-finished-and-still-not-whole)
@@ -111,6 +137,9 @@ glossary()
 # - `EventSource`:
 #   [3 The bill that never stops](03_transport_mechanisms.ipynb#cell-id=03-on-the-bill-that-never-stops),
 #   [3 Two other ways to end the bill](03_transport_mechanisms.ipynb#cell-id=03-on-two-other-ways-to-end-the-bill)
+# - exceptions, which to catch:
+#   [4 Four endings](04_streaming_tradeoffs.ipynb#cell-id=04-on-four-endings),
+#   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#cell-id=04-on-one-flag-two-shapes)
 # - experiments that mislead:
 #   [6 The experiment](06_full_response_latency.ipynb#cell-id=06-on-the-experiment),
 #   [6 The server they used](06_full_response_latency.ipynb#cell-id=06-on-the-server-they-used)
@@ -136,6 +165,10 @@ glossary()
 #   [3 Silence](03_transport_mechanisms.ipynb#cell-id=03-on-silence)
 # - HTTP chunks, events, reads:
 #   [3 Envelopes](03_transport_mechanisms.ipynb#cell-id=03-on-envelopes)
+# - hybrids, both modes in one program:
+#   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#cell-id=04-on-one-flag-two-shapes),
+#   [4 Show it, and log it whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-show-it-and-log-it-whole),
+#   [7 Two types in one coat](07_use_cases_by_mode.ipynb#cell-id=07-on-two-types-in-one-coat)
 # - JSON that is not finished, structured output:
 #   [4 The card that fills itself](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-card-that-fills-itself),
 #   [7 Orders into a table](07_use_cases_by_mode.ipynb#cell-id=07-on-orders-into-a-table)
@@ -148,7 +181,7 @@ glossary()
 # - limit of requests at once:
 #   [6 The gather that isn't](06_full_response_latency.ipynb#cell-id=06-on-the-gather-that-isn-t),
 #   [7 Forty reviews](07_use_cases_by_mode.ipynb#cell-id=07-on-forty-reviews)
-# - limit of tokens (`max_completion_tokens`):
+# - limit of tokens (`max_completion_tokens`, once `max_tokens`):
 #   [4 Finished, and still not whole](04_streaming_tradeoffs.ipynb#cell-id=04-on-finished-and-still-not-whole)
 # - Little's law:
 #   [6 Little's law](06_full_response_latency.ipynb#cell-id=06-on-little-s-law)
@@ -161,10 +194,15 @@ glossary()
 # - many readers of one answer:
 #   [3 Others that you will meet](03_transport_mechanisms.ipynb#cell-id=03-on-others-that-you-will-meet),
 #   [7 A board for everybody](07_use_cases_by_mode.ipynb#cell-id=07-on-a-board-for-everybody)
+# - map of the course:
+#   [0 The map](00_start_here.ipynb#cell-id=00-on-the-map)
 # - memory:
 #   [1 What the server says](01_why_streaming_matters.ipynb#cell-id=01-on-what-the-server-says)
 # - names that collide (TTFT, ITL, TPOT):
 #   [5 What five tools would print](05_first_token_latency.ipynb#cell-id=05-on-what-five-tools-would-print)
+# - notifications, tickers, games:
+#   [1 Measure it](01_why_streaming_matters.ipynb#cell-id=01-on-measure-it),
+#   [3 Which one, when?](03_transport_mechanisms.ipynb#cell-id=03-on-which-one-when)
 # - numbers that are made to look good:
 #   [6 How to look good](06_full_response_latency.ipynb#cell-id=06-on-how-to-look-good)
 # - one function, two types:
@@ -184,6 +222,8 @@ glossary()
 # - prefill and decode:
 #   [2 Reading and writing](02_token_by_token_generation.ipynb#cell-id=02-on-reading-and-writing),
 #   [5 Queue or prefill?](05_first_token_latency.ipynb#cell-id=05-on-queue-or-prefill)
+# - prerequisites:
+#   [0 What you should bring](00_start_here.ipynb#cell-id=00-on-what-you-should-bring)
 # - privacy, what a listener learns:
 #   [4 What TLS shows](04_streaming_tradeoffs.ipynb#cell-id=04-on-what-tls-shows)
 # - products: sync, flex, batch, background, realtime:
@@ -214,6 +254,10 @@ glossary()
 # - real services:
 #   [0 With a real model](00_start_here.ipynb#cell-id=00-on-with-a-real-model),
 #   [5 What helps, and what it can't help](05_first_token_latency.ipynb#cell-id=05-on-what-helps-and-what-it-can-t-help)
+# - real-time applications:
+#   [7 Three decisions](07_use_cases_by_mode.ipynb#cell-id=07-on-three-decisions),
+#   [7 A long prompt](07_use_cases_by_mode.ipynb#cell-id=07-on-a-long-prompt),
+#   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
 # - reasoning models:
 #   [5 One stream, five clocks](05_first_token_latency.ipynb#cell-id=05-on-one-stream-five-clocks),
 #   [5 Thoughts nobody sees](05_first_token_latency.ipynb#cell-id=05-on-thoughts-nobody-sees),
@@ -244,7 +288,8 @@ glossary()
 #   [4 One flag, two shapes](04_streaming_tradeoffs.ipynb#cell-id=04-on-one-flag-two-shapes)
 # - streamed and unary side by side:
 #   [0 The two modes at a glance](00_start_here.ipynb#cell-id=00-on-the-two-modes-at-a-glance),
-#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#cell-id=01-on-one-question-two-ways-to-wait)
+#   [1 One question, two ways to wait](01_why_streaming_matters.ipynb#cell-id=01-on-one-question-two-ways-to-wait),
+#   [4 The bill](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-bill)
 # - synchronous clients in a server:
 #   [3 Write the server's side](03_transport_mechanisms.ipynb#cell-id=03-on-write-the-server-s-side),
 #   [6 The server they used](06_full_response_latency.ipynb#cell-id=06-on-the-server-they-used),
@@ -256,6 +301,8 @@ glossary()
 #   [3 Silence](03_transport_mechanisms.ipynb#cell-id=03-on-silence),
 #   [4 Silence on the line](04_streaming_tradeoffs.ipynb#cell-id=04-on-silence-on-the-line),
 #   [6 The time-out that never fired](06_full_response_latency.ipynb#cell-id=06-on-the-time-out-that-never-fired)
+# - to read on:
+#   [7 To take home](07_use_cases_by_mode.ipynb#cell-id=07-on-to-take-home)
 # - tokens and how they are made:
 #   [2 One turn of the crank](02_token_by_token_generation.ipynb#cell-id=02-on-one-turn-of-the-crank)
 # - tokens per second:
@@ -273,6 +320,8 @@ glossary()
 #   [2 Anatomy of a stream](02_token_by_token_generation.ipynb#cell-id=02-on-anatomy-of-a-stream),
 #   [4 The meter is running](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-meter-is-running),
 #   [6 Count tokens, not chunks](06_full_response_latency.ipynb#cell-id=06-on-count-tokens-not-chunks)
+# - use cases, ten at a glance:
+#   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
 # - WebSocket:
 #   [3 Five transports, one clock](03_transport_mechanisms.ipynb#cell-id=03-on-five-transports-one-clock),
 #   [3 Is a WebSocket ever faster?](03_transport_mechanisms.ipynb#cell-id=03-on-is-a-websocket-ever-faster)
@@ -286,6 +335,9 @@ glossary()
 #   [4 The bill](04_streaming_tradeoffs.ipynb#cell-id=04-on-the-bill),
 #   [6 Nobody waits](06_full_response_latency.ipynb#cell-id=06-on-nobody-waits),
 #   [7 A long prompt](07_use_cases_by_mode.ipynb#cell-id=07-on-a-long-prompt),
+#   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
+# - when to stream:
+#   [7 Three decisions](07_use_cases_by_mode.ipynb#cell-id=07-on-three-decisions),
 #   [7 The cheat sheet](07_use_cases_by_mode.ipynb#cell-id=07-on-the-cheat-sheet)
 # - writing down a decision:
 #   [7 One page](07_use_cases_by_mode.ipynb#cell-id=07-on-one-page)
