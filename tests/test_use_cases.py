@@ -7,6 +7,7 @@ import json
 import re
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import openai
 import pytest
@@ -126,7 +127,7 @@ def asked(llm, *questions, most=None):
     bot, times = chatbot.Chatbot(llm.client(), "mock-1"), []
     for question in questions:
         with contextlib.closing(bot.ask(question)) as answer:
-            times = [llm.clock.now() for _ in itertools.islice(filter(None, answer), most)]
+            times = [llm.clock.now() for _ in itertools.islice(answer, most)]
     return bot.history, times
 
 
@@ -539,9 +540,21 @@ def test_to_stop_the_model_is_a_wish_of_its_own(stop, texts, made):
     assert endings(llm) == made
 
 
-@pytest.mark.parametrize(("fault", "ending"), [("cut=3", "Connection error."), ("end=3", "it ended early")])
+@pytest.mark.parametrize(("fault", "ending"), [("cut=3", "APIConnectionError"), ("end=3", "it ended early")])
 def test_a_suggestion_that_breaks_off_leaves_nobody_waiting(fault, ending):
     assert written(mock(options=[fault]), {}) == ([["one", " two", " three"]], ending)
+
+
+def test_an_error_without_words_leaves_nobody_waiting_either():
+    async def create(**request):
+        raise ConnectionError
+
+    async def main():
+        suggestion = writing.Suggestion(client, "mock-1", "Once")
+        return await reads(suggestion), suggestion.ending
+
+    client = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
+    assert run(main(), VirtualClock()) == ([], "ConnectionError")
 
 
 # ------------------------------------------------------------------------------------------------------------- endpoint

@@ -2,7 +2,7 @@
 
 ``choose`` finds the mode from what decides it: whether somebody waits, how long the answer takes, and whether it must be checked
 whole. The length of the prompt says nothing about these. Wire and display are chosen apart: a long answer that nobody watches
-is streamed on the wire, for silent lines are cut, and shown complete.
+is streamed on the wire, for silent lines are cut, and shown whole.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import openai
@@ -24,13 +23,7 @@ SHORT, LONG = 1.0, 30.0
 """Seconds that an answer takes: within the first nobody misses a stream, beyond the second a silent line is in danger."""
 
 
-class Mode(NamedTuple):
-    streamed: bool
-    in_pieces: bool
-
-
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """What an answer is for: does somebody wait, how many seconds may it take, what must it pass before it is shown?"""
 
     waits: bool
@@ -38,9 +31,10 @@ class Need:
     check: Callable[[str], bool] | None = None
 
 
-def choose(need: Need) -> Mode:
+def choose(need: Need) -> tuple[bool, bool]:
+    """Is it streamed on the wire, and shown in pieces?"""
     in_pieces = need.waits and need.check is None and need.seconds > SHORT
-    return Mode(in_pieces or need.seconds > LONG, in_pieces)
+    return in_pieces or need.seconds > LONG, in_pieces
 
 
 class Assistant:
@@ -66,8 +60,7 @@ class Assistant:
         """The whole text; ``streamed`` on the wire where a line that is silent for so long may be cut."""
         async with asyncio.timeout(self._deadline):
             if streamed:
-                async with contextlib.aclosing(self.stream(prompt)) as pieces:
-                    return "".join([piece async for piece in pieces])
+                return "".join([piece async for piece in self.stream(prompt)])
             answer = await self._client.chat.completions.create(
                 model=self._model, messages=[{"role": "user", "content": prompt}]
             )
@@ -77,15 +70,15 @@ class Assistant:
 
     async def auto(self, prompt: str, need: Need, show: Callable[[str], None]) -> str:
         """The text, in the mode that ``need`` asks for; ``show`` gets it piece by piece or whole, as fits."""
-        mode = choose(need)
-        if mode.in_pieces:
-            text = ""
+        streamed, in_pieces = choose(need)
+        if in_pieces:
+            shown = list[str]()
             async with contextlib.aclosing(self.stream(prompt)) as pieces:
                 async for piece in pieces:
                     show(piece)
-                    text += piece
-            return text
-        text = await self.complete(prompt, mode.streamed)
+                    shown.append(piece)
+            return "".join(shown)
+        text = await self.complete(prompt, streamed)
         _require(need.check is None or need.check(text), "the answer has not passed its check")
         show(text)
         return text
@@ -96,28 +89,26 @@ def _require(right: bool, what: str) -> None:
         raise ValueError(what)
 
 
-async def main(llm: MockServer | RealEndpoint) -> None:
-    needs = {
-        "Why is the sky blue?": Need(waits=True, seconds=3),
-        "Is this a question? Say yes or no.": Need(waits=True, seconds=0.5),
-        "Write the yearly report, please.": Need(waits=False, seconds=200),
-        "What may I say about my medicine?": Need(waits=True, seconds=3, check=lambda text: "dose" not in text),
-    }
+async def demonstrate(assistant: Assistant, prompt: str, need: Need) -> None:
     now = asyncio.get_running_loop().time
+    asked, shown = now(), list[float]()
+    try:
+        await assistant.auto(prompt, need, lambda piece: shown.append(now() - asked))
+        saw = f"first shown {shown[0]:.1f} s, last {shown[-1]:.1f} s"
+    except ValueError as problem:
+        saw = str(problem)
+    streamed, in_pieces = choose(need)
+    print(f"{prompt:<36} {'streamed' if streamed else 'unary':<8}, {'pieces' if in_pieces else 'whole':<6}, {saw}")
+
+
+async def main(llm: MockServer | RealEndpoint) -> None:
     async with llm.async_client() as client:
         assistant = Assistant(client, llm.model)
-        for prompt, need in needs.items():
-            asked, shown = now(), list[float]()
-
-            def show(piece: str, shown: list[float] = shown) -> None:
-                shown.append(now())
-
-            await assistant.auto(prompt, need, show)
-            streamed, in_pieces = choose(need)
-            wire, display = ("streamed" if streamed else "unary"), ("pieces" if in_pieces else "whole")
-            print(
-                f"{prompt:<36} {wire:<8}, {display:<6}, first shown {shown[0] - asked:.1f} s, last {shown[-1] - asked:.1f} s"
-            )
+        await demonstrate(assistant, "Why is the sky blue?", Need(waits=True, seconds=3))
+        await demonstrate(assistant, "Is this a question? Say yes or no.", Need(waits=True, seconds=0.5))
+        await demonstrate(assistant, "Write the yearly report, please.", Need(waits=False, seconds=200))
+        checked = Need(waits=True, seconds=3, check=lambda text: "dose" not in text)
+        await demonstrate(assistant, "What may I say about my medicine?", checked)
     print(llm.ledger)
 
 

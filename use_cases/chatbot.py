@@ -34,9 +34,10 @@ class Chatbot:
             with self._client.chat.completions.create(model=self._model, messages=asked, stream=True) as stream:
                 for chunk in stream:
                     for choice in chunk.choices:
-                        text += choice.delta.content or ""
                         reason = choice.finish_reason or reason
-                        yield choice.delta.content or ""
+                        if choice.delta.content:
+                            text += choice.delta.content
+                            yield choice.delta.content
         finally:
             if text and reason != "content_filter":
                 said = text if reason == "stop" else text + MARK
@@ -48,7 +49,7 @@ def talk(bot: Chatbot, question: str, now: Callable[[], float], most: int | None
     print(f"> {question}")
     asked, times = now(), list[float]()
     with contextlib.closing(bot.ask(question)) as answer:
-        for piece in itertools.islice(filter(None, answer), most):
+        for piece in itertools.islice(answer, most):
             times.append(now() - asked)
             print(piece, end="", flush=True)
     if times:

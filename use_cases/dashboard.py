@@ -10,23 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import Protocol
 
 import openai
 from websockets.asyncio.client import connect as open_socket
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from course_utils.clock import RealClock
 from course_utils.mock import MockServer, RealEndpoint, connect
 from course_utils.pace import Pace
-
-
-class Socket(Protocol):
-    """What a board needs of a WebSocket."""
-
-    async def send(self, message: str) -> None: ...
-    async def recv(self) -> str | bytes: ...
 
 
 class Board:
@@ -55,7 +47,7 @@ class Board:
             self.text, self.ending = self.text + piece, ending
             self._changed.notify_all()
 
-    async def show(self, socket: Socket) -> None:
+    async def show(self, socket: ServerConnection) -> None:
         """Serve one viewer until the insight is whole, or she leaves."""
         seen = ("", "")
         with contextlib.suppress(ConnectionClosed):

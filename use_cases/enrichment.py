@@ -8,7 +8,6 @@ that came in stay as they are.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,27 +46,22 @@ class Enriched:
 
 
 async def enrich(client: openai.AsyncOpenAI, model: str, text: str, tries: int = 2) -> Enriched:
-    messages: list[ChatCompletionMessageParam] = [
-        {"role": "system", "content": RULES},
-        {"role": "user", "content": text},
-    ]
+    turns: list[ChatCompletionMessageParam] = [{"role": "system", "content": RULES}, {"role": "user", "content": text}]
     problem = ""
     for number in range(1, tries + 1):
         try:
             answer = await client.chat.completions.create(
-                model=model, messages=messages, response_format={"type": "json_object"}
+                model=model, messages=turns, response_format={"type": "json_object"}
             )
+            said, sent = answer.choices[0], answer.choices[0].message.content or ""
+            if said.finish_reason != "stop":
+                return Enriched(text, None, number, f"no whole answer: {said.finish_reason}")
+            return Enriched(text, Names.model_validate_json(sent, context=text), number)
         except openai.APIError as error:
             return Enriched(text, None, number, type(error).__name__)
-        said = answer.choices[0]
-        if said.finish_reason != "stop":
-            return Enriched(text, None, number, f"no whole answer: {said.finish_reason}")
-        sent = said.message.content or ""
-        try:
-            return Enriched(text, Names.model_validate_json(sent, context=text), number)
         except ValidationError as error:
             problem = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        messages += [{"role": "assistant", "content": sent}, {"role": "user", "content": REPAIR + problem}]
+        turns += [{"role": "assistant", "content": sent}, {"role": "user", "content": REPAIR + problem}]
     return Enriched(text, None, tries, problem)
 
 
@@ -87,7 +81,7 @@ async def main(llm: MockServer | RealEndpoint) -> None:
         began = now()
         enriched = await enrich_all(client, llm.model, ["Ada met Bo in Lima.", "Cleo flew to Oslo.", "It rained."])
     for one in enriched:
-        found = one.problem if one.names is None else one.names.model_dump_json()
+        found = one.names.model_dump_json() if one.names else one.problem
         print(f"{one.text:<20} {one.tries} tries  {found}")
     print(f"{sum(one.names is not None for one in enriched)} of {len(enriched)} valid after {now() - began:.1f} s")
     print(llm.ledger)
@@ -96,10 +90,10 @@ async def main(llm: MockServer | RealEndpoint) -> None:
 def clerk(prompt: str) -> str:
     """What the mock finds: at once, after a mistake, never."""
     if "Ada" in prompt:
-        return json.dumps({"people": ["Ada", "Bo"], "places": ["Lima"]})
+        return '{"people": ["Ada", "Bo"], "places": ["Lima"]}'
     if "Paris" in prompt:
-        return json.dumps({"people": ["Cleo"], "places": ["Oslo"]})
-    return json.dumps({"people": ["Cleo"], "places": ["Paris"]} if "Cleo" in prompt else {"weather": "rain"})
+        return '{"people": ["Cleo"], "places": ["Oslo"]}'
+    return '{"people": ["Cleo"], "places": ["Paris"]}' if "Cleo" in prompt else '{"weather": "rain"}'
 
 
 if __name__ == "__main__":

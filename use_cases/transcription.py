@@ -16,13 +16,19 @@ from course_utils.clock import play
 from course_utils.mock import MockServer, RealEndpoint, connect
 from course_utils.pace import Pace
 
-SPEECH = [
-    *((0.3, word) for word in ("so", "the", "sky", "it", "are", "blue")),
-    (1.6, "and"),
-    (0.3, "at"),
-    (0.6, "night"),
-]
+SILENCES = {"so": 0.3, "the": 0.3, "sky": 0.3, "it": 0.3, "are": 0.3, "blue": 0.3, "and": 1.6, "at": 0.3, "night": 0.6}
 """Words, and the seconds of silence before each."""
+
+
+async def correct(client: openai.AsyncOpenAI, model: str, heard: str) -> str:
+    """What was heard, in better grammar; as it was heard if the model fails, for that is better than nothing."""
+    asked = f"Correct the grammar, change nothing else: {heard}"
+    try:
+        answer = await client.chat.completions.create(model=model, messages=[{"role": "user", "content": asked}])
+    except openai.APIError:
+        return heard
+    said = answer.choices[0]
+    return said.message.content or heard if said.finish_reason == "stop" else heard
 
 
 class Corrector:
@@ -71,24 +77,15 @@ class Corrector:
 
 async def main(llm: MockServer | RealEndpoint) -> None:
     async with llm.async_client() as client:
-
-        async def correct(text: str) -> str:
-            asked = f"Correct the grammar, change nothing else: {text}"
-            try:
-                answer = await client.chat.completions.create(
-                    model=llm.model, messages=[{"role": "user", "content": asked}]
-                )
-            except openai.APIError:
-                return text  # the words as they were heard are better than none
-            said = answer.choices[0]
-            return said.message.content or text if said.finish_reason == "stop" else text
-
-        corrector = Corrector(correct, lambda text, waited: print(f"{text}\n  {waited:.1f} s after the last word"))
-        for silence, word in SPEECH:
+        corrector = Corrector(
+            lambda heard: correct(client, llm.model, heard),
+            lambda text, waited: print(f"{text}\n  {waited:.1f} s after the last word"),
+        )
+        for word, silence in SILENCES.items():
             await asyncio.sleep(silence)
             corrector.hear(word)
         await corrector.finish()
-    print(len(SPEECH), "words")
+    print(len(SILENCES), "words")
     print(llm.ledger)
 
 

@@ -40,7 +40,8 @@ class Suggestion:
         return ending
 
     def _end(self, work: asyncio.Future[str]) -> None:
-        self.ending = "stopped" if work.cancelled() else str(work.exception() or work.result())
+        failed = None if work.cancelled() else work.exception()
+        self.ending = "stopped" if work.cancelled() else type(failed).__name__ if failed else work.result()
         self._wake()
 
     def _wake(self, *pieces: str) -> None:
