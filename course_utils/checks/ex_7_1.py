@@ -89,6 +89,10 @@ CASES: dict[str, Scenario] = {
     "Nineteen tool calls for a program": program._replace(calls=19, seconds=50.0, deadline=200.0),
     "Twenty tool calls for a program": program._replace(calls=20, seconds=50.0, deadline=200.0),
     "An agent on a train": person._replace(network="drops", calls=30, seconds=90.0, deadline=300.0),
+    "Twenty quick tool calls on a train": person._replace(network="drops", calls=20, seconds=1.0, deadline=5.0),
+    "2,000 records, handed in from a train, with a day's time": nobody._replace(
+        network="drops", items=2000, deadline=DAY
+    ),
     "A form for a screen reader, with phrases to be kept out": person._replace(
         format="json", shown="screen reader", checked="window"
     ),
@@ -251,11 +255,19 @@ def _decided(answer: Subject, name: str, scenario: Scenario) -> list[Any]:
         raise NotYet("Return a Decision of four parts: wire, display, product and reasons.", given=given, got=got)
     for part, value, words in zip(PARTS, got, (WIRES, DISPLAYS, PRODUCTS), strict=False):
         if value not in words:
-            raise NotYet(f"A {part} is one of {', '.join(words)}.", given=given, got=value)
+            raise NotYet(f"A {part} is one of {', '.join(words)}.{_elsewhere(value, part)}", given=given, got=value)
     if not isinstance(got[3], list) or len(got[3]) != 3 or any(one not in FIELDS for one in got[3]):
-        why = "reasons are three names of fields: one each for the wire, the display and the product."
+        why = 'reasons are three names of fields, such as "waits": one each for the wire, the display and the product.'
         raise NotYet(why, given=given, got=got[3])
     return got
+
+
+def _elsewhere(value: Any, part: str) -> str:
+    """Where a word stands that is a choice of another part."""
+    for other, words in zip(PARTS, (WIRES, DISPLAYS, PRODUCTS), strict=True):
+        if value in words:
+            return f" {value!r} is a {other}, and stands where the {part} stands: wire, display, product is the order."
+    return ""
 
 
 def _given(name: str, scenario: Scenario) -> str:
@@ -268,7 +280,7 @@ def _by_a_rule(made: Sequence[tuple[str, Scenario, list[Any]]]) -> None:
     for name, scenario, got in made:
         right = [one["choices"] for one in _right(scenario)]
         if rule and got[0] not in [wire for wire, _, _ in right]:
-            why = f"{rule}. {name} breaks that rule. {_why_wire(scenario, got[0], right[0])}"
+            why = f"{rule}. {name} breaks that rule: {_why_wire(scenario, got[0], right[0])}"
             raise NotYet(why, given=_given(name, scenario), got=got[:3], expected=right[0])
 
 
@@ -346,6 +358,8 @@ def _why_product(scenario: Scenario, got: str, right: str) -> str:
         what = (
             "With flex you send them one by one, and now and then there is no room"
             if got == "flex"
+            else "A file needs no line that could drop, and costs half"
+            if got == "background"
             else "You pay twice as much"
         )
         return (
@@ -437,7 +451,7 @@ ROWS = {
     '("streamed", {}, display != "whole"),': "checked seconds shown",
     '("unary", {}, product == "background"),': "seconds shown",
     '("streamed", {}, scenario.seconds > (60 if scenario.network == "cuts silence" else 600)),': "shown network calls",
-    '("unary", {}, True),': "shown calls",
+    '("unary", {}, True),': "shown",
 }
 """Rows of the solution, and the fields that could stand in them as the reason."""
 for row, fields in ROWS.items():
@@ -538,6 +552,8 @@ _wire("opens a socket where a person waits", "A socket that stays open is for ma
     "socket" if wire == "streamed" else wire))  # fmt: skip
 _wire("opens a socket on a train", "a line that holds", lambda s, wire: (
     "socket" if s.calls >= 20 and s.items == 1 else wire))  # fmt: skip
+_wire("asks the product whether the line holds", "Twenty quick tool calls on a train: a socket needs", lambda s, wire: (
+    "socket" if s.calls >= 20 and _reference(s)[2] not in ("batch", "background") else wire))  # fmt: skip
 _wire(
     "streams a voice one way", "a line in both directions", lambda s, wire: "streamed" if s.shown == "voice" else wire
 )
@@ -568,6 +584,8 @@ _buys("runs a batch in a pool of its own", "You pay twice as much", lambda s, pr
     "sync" if product == "batch" else product))  # fmt: skip
 _buys("takes flex for a batch", "With flex you send them one by one", lambda s, product: (
     "flex" if product == "batch" else product))  # fmt: skip
+_buys("keeps a job on a train out of the batch", "A file needs no line that could drop", lambda s, product: (
+    "background" if s.network == "drops" and s.seconds > 1 else product))  # fmt: skip
 _buys("makes a batch of all that are many", "this is needed before", lambda s, product: (
     "batch" if s.items >= 1000 else product))  # fmt: skip
 _buys("makes a batch of all that have time", "a batch pays from 1,000", lambda s, product: (
@@ -602,6 +620,12 @@ _because("names what it chose", "one each for the wire", lambda s, reasons: ["wi
 @EXERCISE.wrong("returns the wire alone", says="a Decision of four parts")
 def _(scenario):  # type: ignore[no-untyped-def]
     return _reference(scenario)[0]
+
+
+@EXERCISE.wrong("puts the display first", says="and stands where the wire stands")
+def _(scenario):  # type: ignore[no-untyped-def]
+    wire, display, *rest = _reference(scenario)
+    return display, wire, *rest
 
 
 @EXERCISE.wrong("has words of its own", says="A wire is one of")

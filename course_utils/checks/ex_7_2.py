@@ -48,7 +48,8 @@ class _Customer:
 
     ``option`` is what goes wrong at the service. The customer ``leaves`` at that second; before that, from piece number
     ``stuck`` on, the line to the customer takes nothing more, so that the write does not come back. ``usage``: the service
-    tells it; ``silent``: it sends a chunk that says nothing behind the one with the finish reason.
+    tells it; ``silent``: it sends a chunk that says nothing behind the one with the finish reason; ``joined``: the last text and
+    the finish reason, which is ``reason``, come in one chunk.
     """
 
     question: str = "Is the tea ready?"
@@ -58,6 +59,8 @@ class _Customer:
     stuck: int | None = None
     usage: bool = False
     silent: bool = False
+    joined: bool = False
+    reason: str = "stop"
     headers: list[Any] = field(default_factory=list)
     writes: list[tuple[float, Any]] = field(default_factory=list)
     log: list[tuple[Any, Any]] = field(default_factory=list)
@@ -67,7 +70,9 @@ class _Customer:
     async def ask(self, answer: Subject, clock: VirtualClock) -> None:
         """Send the request, and go away when it is time to."""
         self.clock = clock
-        faults, options = [Fault("silent", _silent)] * self.silent, [self.option] * bool(self.option)
+        faults = [Fault("reason", self._ends), *[Fault("silent", _silent)] * self.silent]
+        faults += [Fault("joined", _joined)] * self.joined
+        options = [self.option] * bool(self.option)
         self.mock = MockServer(self.reply, pace=PACE, clock=clock, faults=faults, options=options)
         request: dict[str, Any] = {"model": "mock-1", "messages": [{"role": "user", "content": self.question}]}
         request |= {"stream": True} | ({"stream_options": {"include_usage": True}} if self.usage else {})
@@ -87,6 +92,10 @@ class _Customer:
             if not isinstance(raised.error, openai.OpenAIError):
                 raise
             self.ended = f"raised {raised.kind}"
+
+    def _ends(self, frames: Frames) -> list[Frame]:
+        said, says = b'"finish_reason":"stop"', f'"finish_reason":"{self.reason}"'.encode()
+        return [replace(frame, data=frame.data.replace(said, says)) for frame in frames]
 
     def _explain(self, raised: Raised) -> None:
         """Errors that tell of a misconception."""
@@ -151,6 +160,9 @@ class _Customer:
     def given(self) -> str:
         parts = [f"an answer of {len(tokens(self.reply))} tokens"]
         parts += [f"which goes wrong at the service ({self.option})"] if self.option else []
+        parts += [f"which ends with the finish reason {self.reason!r}"] if self.reason != "stop" else []
+        parts += ["with a chunk for the usage"] if self.usage else []
+        parts += ["with the last text and the finish reason in one chunk"] if self.joined else []
         parts += [f"the customer's line is full from piece {self.stuck} on"] if self.stuck else []
         parts += [f"the customer leaves at {self.leaves:g} s"] if self.leaves is not None else []
         return ", ".join(parts)
@@ -172,6 +184,14 @@ def _silent(frames: Frames) -> list[Frame]:
     return out
 
 
+def _joined(frames: Frames) -> list[Frame]:
+    *before, text, end, done = frames
+    reason = re.search(rb'"finish_reason":"\w+"', end.data)
+    assert reason, "the chunk in front of [DONE] tells why the answer ended"
+    return [*before, replace(text, data=text.data.replace(b'"finish_reason":null', reason[0])), done]
+
+
+FINE = "One customer, and nothing goes wrong."
 THREADS = (
     "You let a thread wait for each customer, and nothing says how many there may be: a hundred customers are a hundred threads. "
     "Here are none. The asynchronous client waits for all customers in one."
@@ -281,20 +301,34 @@ def _alone(answer: Subject) -> None:
         )
         raise NotYet(why, **facts)
     if customer.texts and customer.texts[0][0] > PACE.ttft:
-        at, due = customer.texts[0][0], PACE.ttft
-        why = f"The first text was there at {due:g} s and left at {at:g} s. A list of a stream is complete when the stream is over."
-        raise NotYet(why, **facts)
+        raise NotYet(_late(customer), **facts)
     _headers(customer)
-    _judge(customer, "One customer, and nothing goes wrong.")
+    _judge(customer, FINE)
     _judge(_one(answer, _Customer(usage=True)), EMPTY)
     _judge(
         _one(answer, _Customer(silent=True)),
         "A chunk had a finish_reason, and a later one, without any, made you forget it.",
     )
     _judge(
+        _one(answer, _Customer(joined=True)),
+        "A chunk had both, the last text and the finish_reason, and you took one of them. Look for each by itself.",
+    )
+    for reason in ("content_filter", "length"):
+        _judge(_one(answer, _Customer(reason=reason)), f"{reason!r} {WHICHEVER}")
+    _judge(
         _one(answer, _Customer(reply='Two\nlines, a "quote".')),
         "Write each event with json.dumps: text may hold anything.",
     )
+
+
+WHICHEVER = "is a reason to end, too: the task says whichever it was. A stream that breaks off gives none."
+
+
+def _late(customer: _Customer) -> str:
+    (written, _), (at, _) = customer.writes[0], customer.texts[0]
+    if written <= PACE.ttft:
+        return f"You wrote at {written:g} s, and the reader had no event before {at:g} s: an empty line ends an event, so two \\n."
+    return f"The first text was there at {PACE.ttft:g} s and left at {at:g} s. A list of a stream is complete when that is over."
 
 
 def _headers(customer: _Customer) -> None:
@@ -344,10 +378,14 @@ def _fails(answer: Subject) -> None:
             raise NotYet(
                 f"The answer broke off{lacks}, and you said [DONE]. The reader takes half of it for the whole.", **facts
             )
+        if customer.early or not customer.headers:
+            why = "The service failed before its first chunk, and you write without having called start(headers)."
+            raise NotYet(why, **facts)
         if not customer.last:
-            raise NotYet(
-                "The answer broke off, and the stream just ends: the reader can't tell that from the end.", **facts
-            )
+            why = "The answer broke off, and the stream just ends: the reader can't tell that from the end."
+            if any(isinstance(text, list) and "broke off" in str(text) for _, text in customer.texts):
+                why = "Your error is an event without a type, as the pieces are. The line `event: error` gives it one."
+            raise NotYet(why, **facts)
         _judge(customer, "The service failed: first all that came before, then the event 'error', and nothing else.")
 
 
@@ -355,7 +393,13 @@ def _leaves(answer: Subject) -> None:
     for leaves, stuck in ((2.125, None), (0.125, None), (3.125, 4)):
         customer = _one(answer, _Customer(reply=LONG, leaves=leaves, stuck=stuck))
         _left(customer)
-        _judge(customer, "The customer has left.")
+        _judge(customer, STUCK if stuck else "The customer has left.")
+
+
+STUCK = (
+    "The customer's line takes nothing more, and you read on and write on. Await each write: then the stream waits, too, and "
+    "nothing piles up in between."
+)
 
 
 def _left(customer: _Customer) -> None:
@@ -411,14 +455,18 @@ def _wrong_text(customer: _Customer, why: str) -> str:
         return 'The data of a piece is the JSON text of {"content": ...}, with the piece as it came.'
     if "" in came:
         return "You sent an event without text: the chunk only told the role, or why the answer ended."
+    if not came and any(b"content" in data for _, data in customer.writes):
+        return "You wrote, and not one event was complete: an empty line ends an event, so two \\n."
     if not came:
-        return "No text was sent. Each piece that comes is an event of its own."
+        return "No text was sent. Each piece that comes is an event of its own, and only `await write(...)` sends it."
     if len(came) > 1 and all(isinstance(text, str) and text.startswith(str(before)) for before, text in pairwise(came)):
         return "Each event has all the text so far. Send what is new: the reader puts the pieces together."
     return why
 
 
 def _wrong_end(came: Sequence[str], right: Sequence[str], why: str) -> str:
+    if right == ["[DONE]"] and why == FINE and any(one.startswith("error") for one in came):
+        return "The answer is complete, and your customer reads of an error."
     if right == ["[DONE]"] and not came:
         return "Nothing stands behind the last piece. With [DONE] the reader knows that the answer is whole."
     if right == ["[DONE]"] and came == ["[DONE]", "[DONE]"]:
@@ -655,6 +703,20 @@ _wrong("takes the first choice of each chunk", "whose choices are empty", guarde
 _wrong("looks for the reason in the last chunk", "made you forget it", remembers=False)
 _wrong("forgets how a stream ends", "the reader knows that the answer is whole", done=b"")
 _wrong("lets the error through", "The error went through your function", caught=ZeroDivisionError)
+_wrong(
+    "takes stop alone for a whole answer", "'content_filter' is a reason to end", whole=lambda reason: reason == "stop"
+)
+_wrong(
+    "takes a full answer for a broken one",
+    "'length' is a reason to end",
+    whole=lambda reason: reason not in (None, "length"),
+)
+_wrong("looks for text only where there is no reason", "Look for each by itself", event=lambda said, choice: (
+    b"" if choice.finish_reason else _piece(said, choice)))  # fmt: skip
+_wrong("ends an event with its line", "so two \\n", event=lambda said, choice: _piece(said, choice)[:-1])
+_wrong("ends no event", "not one event was complete", event=lambda said, choice: _piece(said, choice)[:-1], done=b"")
+_wrong("sends its error without a type", "an event without a type, as", sorry=lambda error: SORRY.partition(b"\n")[2])
+_wrong("says both, done and error", "and your customer reads of an error", done=LAST + SORRY)
 _wrong("is silent when the service fails", "the stream just ends", sorry=lambda error: b"")
 _wrong("says that it is done in any case", "and you said [DONE]", sorry=lambda error: LAST)
 _wrong("takes every end for a whole answer", "it never said why it ended", whole=lambda reason: True)
@@ -671,6 +733,45 @@ async def _(request, client, async_client, start, write, log):  # type: ignore[n
         await write(_event(piece))
     log("".join(pieces), "complete")
     await write(LAST)
+
+
+@EXERCISE.wrong("starts when the service has answered", says="you write without having called start")
+async def _(request, client, async_client, start, write, log):  # type: ignore[no-untyped-def]
+    said, status, reason = "", "left", None
+    try:
+        async with await async_client.chat.completions.create(**request) as stream:
+            start(SENT)
+            async for chunk in stream:
+                for choice in chunk.choices:
+                    said, reason = said + (choice.delta.content or ""), choice.finish_reason or reason
+                    if choice.delta.content:
+                        await write(_event(choice.delta.content))
+        status = "complete" if reason else "failed"
+    except openai.APIError:
+        status = "failed"
+    finally:
+        log(said, status)
+    await write(LAST if status == "complete" else SORRY)
+
+
+@EXERCISE.wrong("waits for no write", says="Await each write")
+async def _(request, client, async_client, start, write, log):  # type: ignore[no-untyped-def]
+    start(SENT)
+    said, status, reason, writes = "", "left", None, set()
+    try:
+        async with await async_client.chat.completions.create(**request) as stream:
+            async for chunk in stream:
+                for choice in chunk.choices:
+                    said, reason = said + (choice.delta.content or ""), choice.finish_reason or reason
+                    if choice.delta.content:
+                        writes.add(asyncio.ensure_future(write(_event(choice.delta.content))))
+                        await asyncio.sleep(0)
+        status = "complete" if reason else "failed"
+    except openai.APIError:
+        status = "failed"
+    finally:
+        log(said, status)
+    await write(LAST if status == "complete" else SORRY)
 
 
 @EXERCISE.wrong("returns from the handler, in front of the log", says="The request is over (failed), and")

@@ -245,7 +245,10 @@ class _Talk:
     def _books(self, turn: _Turn, did: _Did) -> None:
         got, right = self._assistant.get("messages"), self.messages + turn.turn
         if got != right:
-            raise NotYet(_why_messages(turn, got, right), given=turn.given, got=got, expected=right)
+            known = len(self.messages) if isinstance(got, list) and got[: len(self.messages)] == self.messages else 0
+            behind = f"; messages from number {known + 1} on" if known else ""
+            why = _why_messages(turn, got, right)
+            raise NotYet(why, given=turn.given + behind, got=got[known:] if known else got, expected=right[known:])
         used = self._assistant.get("used")
         if type(used) is not int or used != self.used + turn.used:
             why = _why_used(turn, did, used, self.used)
@@ -268,6 +271,8 @@ def _why_messages(turn: _Turn, got: Any, right: Messages) -> str:
         }.get(
             turn.ends, "What is in messages has not come to its own end. Only the finish reason stop says that it has."
         )
+    if len(got) == len(right):
+        return "Question and answer are in messages, and not as they were: compare the roles and the texts."
     return "The answer is whole: its question and it belong in messages."
 
 
@@ -283,7 +288,9 @@ def _why_used(turn: _Turn, did: _Did, got: Any, before: int) -> str:
         )
     if turn.how != "complete" and got == before + len(did.pieces):
         return "You counted pieces. A piece may be several tokens: believe what the service tells."
-    return "used is the sum of what the service has told of, over all turns, and nothing else."
+    if before and got == turn.used:
+        return "used holds the last turn alone. It is a sum over all turns: add to it."
+    return "used is the sum of the completion_tokens over all turns. The total_tokens hold the question, too."
 
 
 # -------------------------------------------------------------------------------------------------------- one turn judged
@@ -366,6 +373,9 @@ def _shown(turn: _Turn, did: _Did) -> None:
         return
     if not shown:
         raise NotYet("A person waits, and you showed nothing.", **facts)
+    if turn.reply in did.text and did.text != turn.reply:
+        why = "Some of the answer was shown more than once. Show each piece when it comes, or the whole, once."
+        raise NotYet(why, **facts, expected=turn.reply)
     if did.text != turn.reply:
         raise NotYet("What you showed is not the answer.", **facts, expected=turn.reply)
     if not turn.in_pieces and len(shown) > 1:
@@ -402,7 +412,7 @@ def check(answer: Subject, draw: Random) -> None:
 
 
 def _streams(answer: Subject, house: _House) -> None:
-    bundled = _Turn("stream", "And at night?", "It is dark then.", "pack=2", what="two tokens to a chunk")
+    bundled = _Turn("stream", "And at night?", "It is dark then, and quiet.", "pack=2", what="two tokens to a chunk")
     left = _Turn("stream", "And what more?", LONG, ends="left", seen=3, what="and the reader leaves after 3 pieces")
     again = _Turn("stream", "And the sea?")
     cut = _Turn("stream", "Why?", options="cut=3", ends="broken", seen=3, what="the connection breaks after 3 tokens")
@@ -548,7 +558,11 @@ def _assistant(part: str) -> type:
 
         def keep(self, question: str, text: str) -> None:
             asked = [] if part == "question first" else [{"role": "user", "content": question}]
-            self.messages += [*asked, {"role": "assistant", "content": text}]
+            self.messages += [*asked, {"role": "user" if part == "one role" else "assistant", "content": text}]
+
+        def count(self, usage: Any) -> None:
+            tokens = usage.total_tokens if part == "all tokens" else usage.completion_tokens
+            self.used = tokens if part == "last turn" else self.used + tokens
 
         def pieces(self, question: str, chunks: Any) -> Iterator[str]:
             text, reason, count = "", None, 0
@@ -556,7 +570,7 @@ def _assistant(part: str) -> type:
                 if part == "first choice":
                     _ = chunk.choices[0]
                 if chunk.usage and part != "counts pieces":
-                    self.used += chunk.usage.completion_tokens
+                    self.count(chunk.usage)
                 for choice in chunk.choices:
                     reason = choice.finish_reason or reason
                     if choice.delta.content:
@@ -611,7 +625,8 @@ def _assistant(part: str) -> type:
                 return self.collected(question)
             patience = {} if part == "no timeout" else {"timeout": self.patience / (2 if part == "impatient" else 1)}
             answer = self.client.chat.completions.create(**self.request(question), **patience)
-            self.used += answer.usage.completion_tokens if part != "usage of streams only" else 0
+            if part != "usage of streams only":
+                self.count(answer.usage)
             if answer.choices[0].finish_reason != "stop" and part != "half a text":
                 raise Incomplete
             text: str = answer.choices[0].message.content
@@ -648,8 +663,8 @@ def _assistant(part: str) -> type:
                 said: list[str] = []
                 with self.stream(question) as pieces:
                     for piece in pieces:
-                        show(piece)
                         said.append(piece)
+                        show("".join(said) if part == "shows all so far" else piece)
                 text = "".join(said)
             else:
                 text = self.complete(question)
@@ -691,7 +706,8 @@ _wrong("streams at the limit, too", "limit", "An answer of 20 tokens")
 _wrong("shows what is not valid", "shows what is invalid", "and you showed the answer all the same")
 _wrong("says nothing of what is not valid", "silent", "Then the answer is not handed over")
 _wrong("keeps what is not valid", "keeps the invalid", "goes out again with the next question")
-_wrong("shows a whole answer twice", "shows twice", "What you showed is not the answer")
+_wrong("shows a whole answer twice", "shows twice", "was shown more than once")
+_wrong("shows all so far each time", "shows all so far", "Show each piece when it comes, or the whole")
 _wrong("returns nothing from ask()", "returns nothing", "ask() returns the text")
 _wrong("has no time-out in complete()", "no timeout", "has waited 401 s")
 _wrong("has a time-out for each read only", "timeout of a read", "has waited 9.25 s for a text")
@@ -704,6 +720,9 @@ _wrong("leaves at the finish reason", "leaves at the reason", "read on to the en
 _wrong("counts pieces as tokens", "counts pieces", "You counted pieces")
 _wrong("counts the tokens of streams only", "usage of streams only", "A whole answer brings it along")
 _wrong("takes the first choice of each chunk", "first choice", "One chunk has no choices")
+_wrong("counts the last turn alone", "last turn", "It is a sum over all turns")
+_wrong("counts the question's tokens, too", "all tokens", "The total_tokens hold the question")
+_wrong("keeps the answer as the user's", "one role", "compare the roles and the texts")
 _wrong("keeps each turn twice", "keeps twice", "The turn is in messages twice")
 _wrong("puts the question in first", "question first", "A question without an answer")
 _wrong("keeps what was left in the middle", "keeps what was left", "half an answer is in messages")

@@ -138,7 +138,11 @@ class _Play:
     async def _stops(self, tee: Subject, at: float) -> None:
         await self.clock.asleep_until(at)
         for _ in range(2):
-            await tee.method("stop").acall()
+            try:
+                await tee.method("stop").acall()
+            except Raised as raised:
+                raised.given = self.given
+                raise
             self.stopped.append(self.clock.now())
 
     def _generate(self) -> AsyncIterator[str]:
@@ -214,7 +218,7 @@ def _story(
     """What each reader gets and when, how each ends, and what the log says, if tokens are due at ``plan``."""
     if stop is not None and min(joins for joins, *_ in readers) < stop < over:
         over, status = stop, "stopped"
-    if not keep and (alone := _alone(readers)) < over:
+    if not keep and (alone := _alone([(one[0], _until(one, plan, over, status, most)) for one in readers])) < over:
         over, status = alone, "stopped"
     times = [at for at in plan if at < over]
     text = "".join(f"{number} " for number in range(1, len(times) + 1))
@@ -222,11 +226,19 @@ def _story(
     return {"readers": told, "over": over, "made": len(times), "log": [text, status]}
 
 
-def _alone(readers: Sequence[Reading]) -> float:
-    """When nobody reads for the first time after somebody did; those who don't leave always read."""
-    spans = [(joins, END if leaves is None else leaves) for joins, _, leaves, _ in readers]
+def _alone(spans: Sequence[tuple[float, float]]) -> float:
+    """When nobody reads for the first time after somebody did, if readers come and go then."""
     ends = [end for _, end in spans if not any(joins < end < other for joins, other in spans)]
     return min(ends, default=END)
+
+
+def _until(reader: Reading, times: Sequence[float], over: float, status: str, most: int) -> float:
+    """When a reader goes before the end; those who don't always read."""
+    _, _, leaves, breaks = reader
+    if breaks is None:
+        return END if leaves is None else leaves
+    at, how = _told(reader, times, over, status, most)["end"]
+    return float(at) if how in ("left", "broken") else END
 
 
 def _told(reader: Reading, times: Sequence[float], over: float, status: str, most: int) -> Story:
@@ -310,6 +322,7 @@ def _leaving() -> Iterator[_Play]:
     yield _Play([_Reader(0.03125, leaves=1.078125)])
     yield _Play([_Reader(0.03125, leaves=0.828125), _Reader(0.0625, leaves=1.328125)], keep=False)
     yield _Play([_Reader(0.03125, breaks=3), _Reader(0.0625)])
+    yield _Play([_Reader(0.03125, ((2, 0.8125),), breaks=3)], keep=False)
 
 
 def _ending() -> Iterator[_Play]:
@@ -353,6 +366,9 @@ def _types(play: _Play, right: Story) -> str:
 def _generations(play: _Play, right: Story) -> str:
     if not play.begun:
         return "generate() was never called. The answer begins with the first reader."
+    if play.begun[0] < (first := min(reader.joins for reader in play.readers)):
+        when = f"generate() was called at {play.begun[0]:g} s, and the first reader came at {first:g} s."
+        return f"{when} It is paid for from then on: call it when somebody reads."
     if len(play.begun) > 1:
         when = " and ".join(f"{at:g}" for at in play.begun)
         return f"{len(play.begun)} generations for one answer, begun at {when} s, and all are paid for. Who comes later joins it."
@@ -453,6 +469,8 @@ def _text(play: _Play, number: int, reader: _Reader, due: Story) -> str:
         return (
             f"Reader {number} came at {reader.joins:g} s and never saw the first {len(early)} tokens. They come first."
         )
+    if missing and due["end"][1] == "stopped":
+        return f"Reader {number} lacks the tokens from {missing[0]} on, which had come before the stop. They are still written."
     if missing:
         return f"Reader {number} lacks the tokens from {missing[0]} on."
     if got != wanted:
@@ -490,6 +508,8 @@ def _moments(number: int, reader: _Reader, due: Story, late: bool) -> str:
     at, wanted = next(
         (at, wanted) for (at, _), (wanted, _) in zip(reader.writes, due["writes"], strict=True) if at != wanted
     )
+    if at < wanted:
+        return f"Reader {number} got a token at {at:g} s, and its line was taken until {wanted:g} s. Await a write before the next."
     return f"Reader {number} got a token at {at:g} s that was due at {wanted:g} s, though its own line was free."
 
 
@@ -512,7 +532,8 @@ def _waits(play: _Play, number: int, reader: _Reader, status: str) -> str:
         return f"The upstream broke off, and reader {number} still waits: a task that fails tells nobody."
     if status == "stopped":
         return f"It was stopped, and reader {number} still waits. Everybody who reads has to hear of it."
-    return f"Reader {number} still waits, and nothing will come any more ({status})."
+    failed = " Has a task of yours failed at its end? Nobody would hear of it." if status == "complete" else ""
+    return f"Reader {number} still waits, and nothing will come any more ({status}).{failed}"
 
 
 def _status(number: int, came: Any, status: str) -> str:
@@ -820,6 +841,13 @@ class _(_Tee):  # type: ignore[no-redef]
         self.upstream = asyncio.create_task(self.read())
 
 
+@EXERCISE.wrong("generates before anybody reads", says="and the first reader came at 0.03125 s")
+class _(_Tee):  # type: ignore[no-redef]
+    def __init__(self, generate, log, most, keep):  # type: ignore[no-untyped-def]
+        answer = generate()
+        super().__init__(lambda: answer, log, most, keep)
+
+
 @EXERCISE.wrong("begins anew when all is over", says="begun at 0.03125 and 9.03125 s")
 class _(_Tee):  # type: ignore[no-redef]
     def begin(self):  # type: ignore[no-untyped-def]
@@ -857,6 +885,50 @@ class _(_Tee):  # type: ignore[no-redef]
 class _(_Tee):  # type: ignore[no-redef]
     def gone(self):  # type: ignore[no-untyped-def]
         pass
+
+
+@EXERCISE.wrong("keeps the place of a reader whose line broke", says="Nobody reads any more from 1.5625 s on")
+class _(_Tee):  # type: ignore[no-redef]
+    async def subscribe(self, write):  # type: ignore[no-untyped-def]
+        broken = asyncio.Queue()  # type: ignore[var-annotated]
+
+        async def tell(text):  # type: ignore[no-untyped-def]
+            try:
+                await write(text)
+            except ConnectionError:
+                self.readers[broken] = None
+                raise
+
+        return await super().subscribe(tell)
+
+
+@EXERCISE.wrong("waits for none of its writes", says="and its line was taken until 2.3125 s")
+class _(_Tee):  # type: ignore[no-redef]
+    async def subscribe(self, write):  # type: ignore[no-untyped-def]
+        tasks = set()
+
+        async def tell(text):  # type: ignore[no-untyped-def]
+            tasks.add(asyncio.ensure_future(write(text)))
+            await asyncio.sleep(0)
+
+        return await super().subscribe(tell)
+
+
+@EXERCISE.wrong("writes nothing more when it is stopped", says="They are still written")
+class _(_Tee):  # type: ignore[no-redef]
+    async def subscribe(self, write):  # type: ignore[no-untyped-def]
+        async def tell(text):  # type: ignore[no-untyped-def]
+            if self.status != "stopped":
+                await write(text)
+
+        return await super().subscribe(tell)
+
+
+@EXERCISE.wrong("tells nobody that it is complete", says="Has a task of yours failed")
+class _(_Tee):  # type: ignore[no-redef]
+    def tell(self):  # type: ignore[no-untyped-def]
+        if self.status != "complete":
+            super().tell()
 
 
 @EXERCISE.wrong("keeps the places of those who have left", says="Nobody reads any more from 1.3")
