@@ -142,7 +142,7 @@ class _Run:
 
 def _flaw(timeline: Timeline) -> str | None:
     """What makes an answer that raised nothing a failure."""
-    if not timeline.text:
+    if not timeline.text.strip():
         return "no text"
     return None if timeline.finish_reason else "ended without a finish reason"
 

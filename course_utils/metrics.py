@@ -42,9 +42,12 @@ def ttfc(timeline: Timeline) -> float:
 def ttfv(timeline: Timeline) -> float:
     """Time to first visible text: the first chunk that carries text a person can see.
 
-    The role chunk that opens a stream carries no text, so it does not count.
+    The role chunk that opens a stream carries no text, so it does not count. Nor do blanks and line ends alone.
     """
-    return arrivals(timeline)[0]
+    for chunk in timeline.chunks:
+        if chunk.text.strip():
+            return chunk.at
+    raise ValueError(f"no visible text: none of the {len(timeline.chunks)} chunks carried any")
 
 
 def ttft(timeline: Timeline) -> float:

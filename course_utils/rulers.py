@@ -54,9 +54,10 @@ def guidellm(timeline: Timeline) -> Reading:
 
 
 def llmperf(timeline: Timeline) -> Reading:
-    """The first visible text stops the clock; all time, the wait for it included, is shared among the visible tokens."""
+    """The first text stops the clock; all time, the wait for it included, is shared among the visible tokens."""
     shown = len(replies.tokens(timeline.text))
-    return Reading(metrics.ttfv(timeline), {"inter-token": metrics.arrivals(timeline)[-1] / shown})
+    times = metrics.arrivals(timeline)
+    return Reading(times[0], {"inter-token": times[-1] / shown})
 
 
 def opentelemetry(timeline: Timeline) -> Reading:

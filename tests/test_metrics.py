@@ -23,6 +23,13 @@ def test_ttfv_ends_at_the_first_text_not_at_the_role_chunk():
     assert metrics.ttft(STREAM) == 0.5
 
 
+def test_ttfv_waits_for_a_sign_that_blanks_do_not_give():
+    broken = Timeline(0.125, (Chunk(0.5, "\n\n"), Chunk(0.75, "Hi")), "stop", 2)
+    assert (metrics.ttft(broken), metrics.ttfv(broken)) == (0.5, 0.75)
+    with pytest.raises(ValueError, match="no visible text"):
+        metrics.ttfv(Timeline(0.125, (Chunk(0.5, "\n"),), "stop", 1))
+
+
 def test_e2e_ends_at_the_last_text_not_at_the_finish_chunk():
     assert metrics.e2e(STREAM) == 1.5
 

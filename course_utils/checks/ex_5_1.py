@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ WORDS = {
     "blank": "text without a visible sign",
     "text": "visible text",
     "empty": "an empty text",
+    "bare": "a chunk without choices",
+    "last": "visible text with the finish reason",
     "finish": "the finish reason",
     "usage": "the usage",
     "done": "[DONE]",
@@ -51,15 +54,17 @@ SPOKEN = tuple(entry for entry in FULL if entry[1] != "thought")
 AT_ONCE = ((0.25, "text", "Yes"), (0.5, "finish", "stop"))
 THOUGHT_ONLY = (*FULL[:4], (1.5, "finish", "length"), (1.75, "done", ""))
 REFUSED = ((0.25, "role", ""), (0.5, "finish", "content_filter"), (0.75, "done", ""))
-SILENT = ((0.25, "ping", ""),)
+LAST = ((0.125, "bare", ""), (0.25, "role", ""), (0.5, "text", "Yes"), (0.75, "last", "!"), (1.0, "done", ""))
+"""As of services that begin with what a filter found in the prompt, and end with text and reason in one chunk."""
+SILENT = ((0.25, "ping", ""), (0.5, "done", ""))
 
 
 @expectation
 def _right(headers: float, entries: tuple[Entry, ...]) -> dict[str, float | None]:
     """The five clocks of a stream."""
-    tokens = [at for at, kind, _ in entries if kind in ("thought", "blank", "text")]
+    tokens = [at for at, kind, _ in entries if kind in ("thought", "blank", "text", "last")]
     chunks = [at for at, kind, _ in entries if kind not in ("ping", "done")]
-    visible = [at for at, kind, _ in entries if kind == "text"]
+    visible = [at for at, kind, _ in entries if kind in ("text", "last")]
     firsts = [next(iter(times), None) for times in (chunks, tokens, visible)]
     return dict(zip(NAMES, [headers, *firsts, tokens[-1] if tokens else None], strict=True))
 
@@ -100,7 +105,7 @@ class _Play:
             self.read.append(entry)
             yield _line(entry, first)
             yield ""
-            first = first and entry[1] == "ping"
+            first = first and entry[1] in ("ping", "bare")
 
     def _look(self) -> float:
         self.looked += 1
@@ -122,10 +127,9 @@ class _Play:
             return NotYet(why, **facts)
         if self.read and raised.kind in ("IndexError", "KeyError", "TypeError", "AttributeError"):
             kind = self.read[-1][1]
-            if kind == "usage":
-                return NotYet(
-                    "The chunk with the usage has no choices: its list is empty. Test before you index.", **facts
-                )
+            if kind in ("usage", "bare"):
+                what = "The chunk with the usage" if kind == "usage" else "A chunk"
+                return NotYet(f"{what} has no choices: its list is empty. Test before you index.", **facts)
             why = f"It went wrong at {WORDS[kind]}. A delta has only the keys it needs, and a value may be None."
             return NotYet(why, **facts)
         return raised
@@ -143,6 +147,8 @@ def _line(entry: Entry, first: bool) -> str:
     _, kind, text = entry
     if kind in ("ping", "done"):
         return ": ping" if kind == "ping" else "data: [DONE]"
+    if kind == "bare":
+        return f"data: {json.dumps({'choices': [], 'prompt_filter_results': []})}"
     if kind == "usage":
         return f"data: {json.dumps({'choices': [], 'usage': {'completion_tokens': 5}})}"
     delta: dict[str, Any] = {"role": "assistant"} if first else {}
@@ -150,12 +156,13 @@ def _line(entry: Entry, first: bool) -> str:
         delta |= {"content": None, "reasoning_content": text}
     elif kind != "finish":
         delta["content"] = text
-    choice = {"index": 0, "delta": delta, "finish_reason": text if kind == "finish" else None}
+    reason = {"finish": text, "last": "stop"}.get(kind)
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
     return f"data: {json.dumps({'choices': [choice], 'usage': None})}"
 
 
 def check(answer: Subject, draw: Random) -> None:
-    for entries in (FULL, SPOKEN, AT_ONCE, THOUGHT_ONLY, REFUSED, SILENT):
+    for entries in (FULL, SPOKEN, AT_ONCE, THOUGHT_ONLY, REFUSED, LAST, SILENT):
         _judge(_Play(entries).run(answer))
     for _ in range(10):
         _judge(_drawn(draw).run(answer))
@@ -205,17 +212,23 @@ def _same(left: Any, right: float | None) -> bool:
 def _why(play: _Play, name: str, got: Any) -> str:
     """The mistake behind a wrong clock."""
     right = play.right[name]
+    stopped = [entry for entry in play.entries if _same(got, entry[0])]
     if right is None:
-        return f"Nothing came at which {name} could stop. Then its value is None, and no number."
+        at = f"Your {name} stopped at {WORDS[stopped[0][1]]}. " if stopped else ""
+        return f"{at}Nothing came at which {name} could stop. Then its value is None, and no number."
     if got is None:
-        return f"Your {name} is None, though it could stop."
+        at = next((f"{WORDS[kind]} ({at:g} s)" for at, kind, _ in play.entries if _same(at, right)), "the headers")
+        return f"Your {name} is None, though it could stop at {at}."
     if type(got) not in (int, float):
         return f"A clock shows seconds, one number. Your {name} does not."
     if why := _scale(play, got, right):
         return why
+    if not stopped and any(got == round(right, digits) for digits in (1, 2, 3)):
+        return "Your times are rounded. Return them as they are; rounding is for printing."
     if name == "t_headers":
         return _early_or_late(play, got)
-    stopped = [entry for entry in play.entries if _same(got, entry[0])]
+    if name == "ttfc" and stopped == [play.entries[-1]]:
+        return "Your ttfc stopped when all lines were there. Look at the clock for each of them as it comes, and collect nothing first."
     if stopped:
         return f"Your {name} stopped at {WORDS[stopped[0][1]]} ({got:g} s). {_may(play, name, stopped[0])}"
     if any(_same(got, at + READING * times) for at, _, _ in play.entries for times in (1, 2)):
@@ -249,6 +262,8 @@ def _may(play: _Play, name: str, entry: Entry) -> str:
     at, kind, _ = entry
     right = play.right[name]
     if name == "e2e":
+        if at < (right or 0) and any(kind == "last" for _, kind, _ in play.entries):
+            return "The chunk with the finish reason has brought text, too: a reason does not say that there is none."
         if at < (right or 0):
             return "Tokens came behind it. Take the time of each, and the last one remains."
         return "All tokens were there before: what comes behind them makes nobody wait."
@@ -376,6 +391,9 @@ _wrong("keeps the last visible text", "which event was the first that counts?", 
 _wrong("starts with the headers", "Your stopwatch starts when the headers are there", start="headers")
 _wrong("does not subtract", "That is what the clock showed", start="never")
 _wrong("counts milliseconds", "Your unit is milliseconds", unit=1000)
+_wrong("takes [DONE] for a chunk", "Your ttfc stopped at [DONE]", chunk=lambda line: line.startswith("data:"))
+_wrong("breaks off at the finish reason", "has brought text, too", lines=lambda lines: (
+    itertools.takewhile(lambda line: '"finish_reason": "' not in line, lines)))  # fmt: skip
 _wrong("says 0 for what never came", "Then its value is None", missing=0.0)
 _wrong("collects the lines first", "at the end of the stream", lines=list)
 _wrong("indexes without a look", "has no choices", delta_of=lambda chunk: chunk["choices"][0]["delta"])
@@ -398,6 +416,34 @@ def _(send, clock, parse):  # type: ignore[no-untyped-def]
     times["t_headers"] = clock() - sent
     for _ in lines:
         times["e2e"] = clock() - sent
+    return times
+
+
+@EXERCISE.wrong("wants a choice in the first chunk", says="It could have stopped before")
+def _(send, clock, parse):  # type: ignore[no-untyped-def]
+    sent, times = clock(), dict.fromkeys(NAMES)
+    lines = send()
+    times["t_headers"] = clock() - sent
+    for line in lines:
+        at = clock() - sent
+        choices = parse(line)["choices"] if line.startswith("data: {") else []
+        if choices:
+            times["ttfc"] = at if times["ttfc"] is None else times["ttfc"]
+            if _token(choices[0]["delta"]):
+                times["e2e"] = at
+                times["ttft"] = at if times["ttft"] is None else times["ttft"]
+            if _visible(choices[0]["delta"]):
+                times["ttfv"] = at if times["ttfv"] is None else times["ttfv"]
+    return times
+
+
+@EXERCISE.wrong("rounds to milliseconds", says="rounding is for printing")
+def _(send, clock, parse):  # type: ignore[no-untyped-def]
+    sent, times = clock(), dict.fromkeys(NAMES)
+    lines = send()
+    times["t_headers"] = round(clock() - sent, 3)
+    for line in lines:
+        times["e2e"] = round(clock() - sent, 3)
     return times
 
 

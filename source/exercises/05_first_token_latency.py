@@ -108,7 +108,8 @@ check("5.2", report)
 #
 # Write a load test that behaves like users who don't know of each other. `await call(number)` sends a request and waits for its
 # answer; it raises `ConnectionError` if the request fails. `clock()` gives the time in seconds. `await sleep(seconds)` sleeps, and
-# wakes a little late, as timers do; below 0 it returns at once.
+# wakes a little late, as timers do; below 0 it returns at once. `asyncio.create_task(one())` starts a coroutine `one()` and does not
+# wait for it.
 #
 # - Request `number`, from 0 to `n - 1`, is due `number / rate` seconds after the start. It leaves when it is due, or as soon as your
 #   sleep has ended, whatever became of the others. Lateness must not add up.
@@ -161,6 +162,7 @@ check("5.3", open_loop)
 #   the text of the last question. Several facts may share a message, and you may add words of your own.
 # - Behind the beginning that a request shares with an earlier one there may only be what no earlier request has had: the
 #   time, a new user's line, new messages. An old message is one that an earlier request of this conversation has had.
+# - `messages` and `facts` stay as they are, with all that is in them: the application goes on with them.
 
 # %% exercise="5.4"
 def arrange(messages, facts):

@@ -385,8 +385,8 @@ reveal("6.e", len(answers), "answers")
 
 # %% [markdown]
 # The first refusal is raised, and whatever the others had or would have got is lost. **Say it:** what you run by the dozen needs four things: a
-# limit of how many at once, results in the order of the questions, errors one by one, and patience when the server says 429.
-# (You build that in exercise 6.2.)
+# limit of how many at once (an `asyncio.Semaphore` counts places), results in the order of the questions, errors one by one, and
+# patience when the server says 429. (You build that in exercise 6.2.)
 
 # %% [markdown] id="on-the-time-out-that-never-fired"
 # ## The time-out that never fired
@@ -540,8 +540,8 @@ reveal("6.g", max(users for users, rate in curves["goodput"] if rate > 0), "user
 # %% [markdown] id="on-little-s-law"
 # ### Little's law
 #
-# How many seats do you need? Two requests a second come, and each stays for 2 seconds or so. **Predict.** How many are in the house
-# at a time, on average?
+# How many seats do you need? Some two requests a second come, at random moments, and each stays for 2 seconds.
+# **Predict.** How many are in the house at a time, on average?
 
 # %% id="predict-little"
 predict("6.h", ...)
