@@ -228,7 +228,7 @@ def _why(play: _Play, name: str, got: Any) -> str:
     if name == "t_headers":
         return _early_or_late(play, got)
     if name == "ttfc" and stopped == [play.entries[-1]]:
-        return "Your ttfc stopped when all lines were there. Look at the clock for each of them as it comes, and collect nothing first."
+        return "Your ttfc stopped when all lines were there. Look at the clock for each as it comes, and collect nothing first."
     if stopped:
         return f"Your {name} stopped at {WORDS[stopped[0][1]]} ({got:g} s). {_may(play, name, stopped[0])}"
     if any(_same(got, at + READING * times) for at, _, _ in play.entries for times in (1, 2)):
@@ -442,7 +442,7 @@ def _(send, clock, parse):  # type: ignore[no-untyped-def]
     sent, times = clock(), dict.fromkeys(NAMES)
     lines = send()
     times["t_headers"] = round(clock() - sent, 3)
-    for line in lines:
+    for _ in lines:
         times["e2e"] = round(clock() - sent, 3)
     return times
 

@@ -183,6 +183,8 @@ def _counts(case: _Case, got: dict[str, Any]) -> str:
         return f"{failed} of {count} failed and your table looks better for it. Count them, in 'failed' and in 'n'."
     if got["n"] != count:
         return f"{count} warm requests were sent, and your n is {got['n']!r}."
+    if type(got["failed"]) is not int:
+        return f"'failed' is how many of the warm requests failed, a whole number, and yours is {got['failed']!r}."
     if got["failed"] != failed:
         return f"{failed} of the warm requests failed, and you report {got['failed']!r}. The cold ones are apart."
     return ""
@@ -204,6 +206,8 @@ def _rank(case: _Case, rank: int, got: Any) -> str:
         return f"Your p{rank} is no number of seconds."
     if why := next((why for value, why in known if value is not None and abs(got - value) < 1e-9), ""):
         return why
+    if any(got == round(right, digits) for digits in (0, 1, 3)):
+        return "Your times are rounded. Return them as they are; rounding is for printing."
     if got not in case.answered:
         return f"No request took {got:g} s, your p{rank}. Between two of them nothing occurred: take one that did."
     return f"Your p{rank} is off. Sort the times on paper and count to its place."
@@ -221,14 +225,16 @@ def _mistakes(case: _Case, rank: int) -> list[tuple[float | None, str]]:
     """The values of known mistakes, and what is said to each."""
     said = (
         f"The cold request stands in your p{rank}. Report it apart.",
+        f"The cold request stands in your p{rank}, though it is not in your n. Report it apart.",
         f"Your p{rank} leaves the failures out. Each of them is slower than any answer.",
         f"Your p{rank} takes a failure for a fast answer.",
         f"Your p{rank} is the mean, a time that perhaps nobody waited.",
         f"Your p{rank} is one of averages by the minute: they have the slow requests smoothed away.",
         f"Your p{rank} is what came in that place of time. Sort by how long it took.",
         f"Your p{rank} is the worst of all. {rank} of 100 are not slower than the p{rank}.",
-        f"Your p{rank} is counted from the slow end: the fast ones come first.",
         f"Your p{rank} is one place too far: a list begins with place 0.",
+        f"Your p{rank} is one place too far: place 1 of the sorted times is times[0].",
+        f"Your p{rank} is counted from the slow end: the fast ones come first.",
         f"Fewer than {rank} of 100 are as fast as your p{rank}. Where no place fits, the next one counts.",
         "Your unit is milliseconds; the times here are seconds.",
         "Your times are rounded. Return them as they are; rounding is for printing.",
@@ -241,16 +247,20 @@ def _mistaken(case: _Case, rank: int) -> list[float | None]:
     times, right = case.answered, case.percentile(rank) or 0.0
     cold = tuple(time for _, time in case.cold)
     ordered, place = sorted(times), rank * len(case.warm) // 100
+    above = -(-rank * len(case.warm) // 100)
+    with_cold = sorted(times + tuple(time for time in cold if time is not None))
     return [
         _nearest(case.warm + cold, rank),
+        with_cold[min(above, len(with_cold)) - 1],
         _nearest(times, rank),
         _nearest((0.0,) * case.failed + times, rank),
         statistics.fmean(ordered),
         _of_minutes(case, rank),
         _unsorted(case, rank),
         ordered[-1],
-        ordered[max(0, len(ordered) - place)],
         ordered[min(place, len(ordered) - 1)],
+        None if above == place else ordered[min(above, len(ordered) - 1)],
+        ordered[max(0, len(ordered) - above)],
         ordered[place - 1],
         right * 1000,
         round(right, 2),
@@ -390,6 +400,9 @@ _wrong("leaves cold failures out", "None where one failed", cold=lambda samples:
     one["ttft"] for one in samples if one["cold"] and one["ttft"] is not None])  # fmt: skip
 _wrong("counts cold failures", "The cold ones are apart", failed=lambda warm, all: all)
 _wrong("counts milliseconds", "Your unit is milliseconds", shown=lambda value: None if value == INF else value * 1000)
+_wrong("rounds to tenths", "rounding is for printing", shown=lambda value: None if value == INF else round(value, 1))
+_wrong("takes the place behind", "place 1 of the sorted times", place=lambda times, rank: (
+    times[min(math.ceil(len(times) * rank / 100), len(times) - 1)]))  # fmt: skip
 _wrong("rounds", "rounding is for printing", shown=lambda value: None if value == INF else round(value, 2))
 _wrong("expects an answer", "has a report, too", place=lambda times, rank: (
     _placed(times, rank) if next(time for time in times if time != INF) else INF))  # fmt: skip
@@ -419,6 +432,17 @@ def _(samples):  # type: ignore[no-untyped-def]
     failed = sum(one["ttft"] is None and not one["cold"] for one in samples)
     ranks = {f"p{rank}": _placed(times, rank) if _honest(count, rank) else None for rank in RANKS}
     return {"n": count, "failed": failed, "cold": cold} | {name: None if v == INF else v for name, v in ranks.items()}
+
+
+@EXERCISE.wrong("takes places of the warm in a list of all", says="though it is not in your n")
+def _(samples):  # type: ignore[no-untyped-def]
+    times = sorted(INF if one["ttft"] is None else one["ttft"] for one in samples)
+    warm = _warm(samples)
+    found = {"n": len(warm), "failed": sum(one["ttft"] is None for one in warm), "cold": _cold(samples)}
+    for rank in RANKS:
+        value = times[math.ceil(len(warm) * rank / 100) - 1] if _honest(len(warm), rank) else None
+        found[f"p{rank}"] = None if value == INF else value
+    return found
 
 
 @EXERCISE.wrong("sorts with None among the numbers", says="Decide where it belongs")
