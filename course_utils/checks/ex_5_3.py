@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -14,13 +16,23 @@ from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
 
 LAG = 1 / 64
-"""Seconds by which the check's sleep() wakes too late, as timers do."""
+"""Seconds by which whoever waits is woken too late, as by timers in life."""
 QUICK = 1 / 32
 """Seconds that the server takes for an answer."""
 PLENTY = 1000
 """As many under way as nobody reaches."""
+MANY = 8
+"""Times that a request fails: with more, an answer that tries for ever would never come to its verdict."""
 START = 0.25
 """What the clock shows before the test."""
+
+
+class _LateClock(VirtualClock):
+    """Wakes too late whoever waits, by sleep() as by asyncio's own timers: lateness that adds up shows in both."""
+
+    def sleep_until(self, when: float) -> None:
+        if when > self.now():
+            super().sleep_until(when + LAG)
 
 
 @dataclass
@@ -36,10 +48,12 @@ class _Play:
     freeze: tuple[float, float] = (0.0, 0.0)
     slow: dict[int, float] = field(default_factory=dict)
     broken: frozenset[int] = frozenset()
-    clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
+    clock: VirtualClock = field(default_factory=lambda: _LateClock(START))
     sent: dict[int, float] = field(default_factory=dict)
     done: dict[int, float] = field(default_factory=dict)
+    tries: Counter[int] = field(default_factory=Counter)
     twice: int | None = None
+    looked: bool = False
     peak: int = 0
     left: int = 0
     got: Any = None
@@ -63,10 +77,11 @@ class _Play:
         return self.clock.now() - START
 
     def _look(self) -> float:
+        self.looked = True
         return self.clock.now()
 
     async def _sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds + LAG if seconds > 0 else 0)
+        await asyncio.sleep(max(0, seconds))
 
     async def _call(self, number: int) -> None:
         at = self._now()
@@ -74,13 +89,14 @@ class _Play:
             raise ValueError(f"call() takes the number of a request, from 0 to {self.n - 1}, got {number!r}")
         if number in self.sent:
             self.twice = number
+        self.tries[number] += 1
         self.sent[number] = at
         self.peak = max(self.peak, len(self.sent) - len(self.done))
         takes, (begins, ends) = self.slow.get(number, QUICK), self.freeze
         ready = at + takes if at >= ends or at + takes <= begins else ends + takes
         await self.clock.asleep_until(START + ready)
         self.done[number] = self._now()
-        if number in self.broken:
+        if number in self.broken and self.tries[number] < MANY:
             raise ConnectionError("the server hung up")
 
     def due(self, number: int) -> float:
@@ -187,6 +203,10 @@ def _late(play: _Play, late: list[int]) -> str:
         sent = sum(begins < at < ends for at in play.sent.values())
         count = "nothing" if sent <= 1 else f"{sent} requests"
         return f"During the freeze you sent {count}, where {due} were due. Your users don't wait for each other."
+    if not play.looked:
+        return "Your clock is not the one you were given: when a request is due tells clock()."
+    if all(abs(at - number * play.rate) <= LAG + 1e-6 for number, at in play.sent.items()):
+        return f"Request 1 left after {play.sent[1]:.2f} s. rate is requests a second: number i is due i / rate seconds after the start."
     times = sorted(play.sent.values())
     seen = (len(times) - 1) / (times[-1] - times[0])
     return (
@@ -345,6 +365,8 @@ _wrong(
 )
 _wrong("sleeps for 1/rate", "the server saw 12.8", pause=lambda due, now, rate: 1 / rate if due else 0.0,
        moment=lambda began, number, rate: began + number / rate if number else 0.0)  # fmt: skip
+_wrong("takes the rate for the seconds between", "rate is requests a second", moment=lambda began, number, rate: (
+    began + number * rate))  # fmt: skip
 _wrong("starts all at once", "All 12 requests left at once", pause=lambda due, now, rate: 0.0)
 _wrong(
     "begins with a pause", "The first request left late", moment=lambda began, number, rate: began + (number + 1) / rate
@@ -364,13 +386,44 @@ _wrong("returns in the order of the answers", "in the order of the answers", tol
 _wrong("does not wait for the last ones", "under way. Wait for them", until_done=False)
 _wrong("returns one too few", "your list has", told=lambda latencies, ended: latencies[1:])
 _wrong("tries again", "was sent twice", tries=2)
+_wrong("tries until it comes", "was sent twice", tries=10**6)
 _wrong("returns the mean", "Return a list", told=lambda latencies, ended: 0.1)
 _wrong("rounds to whole seconds", "is off", told=lambda latencies, ended: [one and round(one) for one in latencies])
 _wrong("gives what was not sent a latency", "was not sent, and you gave", told=lambda latencies, ended: (
     latencies if len(ended) == len(latencies) else [one or 60.0 for one in latencies]))  # fmt: skip
 
 
-@EXERCISE.wrong("sleeps behind the work", says="the server saw 9.")
+@EXERCISE.wrong("sleeps for 1/rate by asyncio", says="the server saw 12.8")
+async def _(rate, n, call, clock, sleep, most):  # type: ignore[no-untyped-def]
+    latencies, busy = [None] * n, 0
+
+    async def one(number: int, due: float) -> None:
+        nonlocal busy
+        with contextlib.suppress(ConnectionError):
+            await call(number)
+            latencies[number] = clock() - due
+        busy -= 1
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(n):
+            await asyncio.sleep(1 / rate if number else 0)
+            if busy < most:
+                busy += 1
+                group.create_task(one(number, clock()))
+    return latencies
+
+
+@EXERCISE.wrong("goes by a clock of its own", says="when a request is due tells clock()")
+async def _(rate, n, call, clock, sleep, most):  # type: ignore[no-untyped-def]
+    began, tasks = time.perf_counter(), []
+    for number in range(n):
+        await sleep(began + number / rate - time.perf_counter())
+        tasks.append(asyncio.ensure_future(call(number)))
+    await asyncio.gather(*tasks)
+    return [0.1] * n
+
+
+@EXERCISE.wrong("sleeps behind the work", says="the server saw 8.")
 async def _(rate, n, call, clock, sleep, most):  # type: ignore[no-untyped-def]
     latencies = []
     for number in range(n):
