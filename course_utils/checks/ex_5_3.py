@@ -206,7 +206,7 @@ def _late(play: _Play, late: list[int]) -> str:
     if not play.looked:
         return "Your clock is not the one you were given: when a request is due tells clock()."
     if all(abs(at - number * play.rate) <= LAG + 1e-6 for number, at in play.sent.items()):
-        return f"Request 1 left after {play.sent[1]:.2f} s. rate is requests a second: number i is due i / rate seconds after the start."
+        return f"Request 1 left after {play.sent[1]:.2f} s. rate is requests a second, so number i is due after i / rate."
     times = sorted(play.sent.values())
     seen = (len(times) - 1) / (times[-1] - times[0])
     return (

@@ -13,6 +13,8 @@ from course_utils.checks.subject import Subject
 OURS = ("system", "developer")
 ROLES = (*OURS, "user", "assistant")
 REQUESTS = 20
+SHOWN = 32
+"""Letters of a text that a message quotes."""
 NAMES = ("Ada", "Bela", "Chidi", "Dana", "Emre", "Fumiko", "Gita", "Hugo")
 TOOLS = ("weather", "calendar", "orders", "stock", "refund", "map", "search", "translate")
 WORDS = ("chair", "lamp", "desk", "late", "blue", "broken", "Oslo", "Lima", "today", "seven", "twice", "gift", "return")
@@ -105,13 +107,16 @@ def _arranged(answer: Subject, request: _Request) -> _Sent:
     """What the answer makes of a request, with nothing missing."""
     messages, facts = request.asked(), request.told()
     got = answer.call(messages, facts)
-    given = {"given": f"request {request.number}: facts={request.facts}, messages={request.asked()}"}
-    if messages != request.asked() or facts != request.told():
-        raise NotYet("Your function changed what it was given. The application goes on with these.", **given)
+    given = {"given": f"request {request.number}: facts={_short(request.facts)}, messages={_short(request.asked())}"}
+    changed = [name for name, now, before in (
+        ("messages", messages, request.asked()), ("facts", facts, request.told())) if now != before]  # fmt: skip
+    if changed:
+        why = f"Your function changed what it was given: {' and '.join(changed)}. The application goes on with it: make a copy."
+        raise NotYet(why, **given)
     if not isinstance(got, list) or not all(map(_is_message, got)):
-        raise NotYet("Return a list of messages, each a dict of 'role' and 'content'.", **given, got=got)
+        raise NotYet("Return a list of messages, each a dict of 'role' and 'content'.", **given, got=_short(got))
     if why := _missing(request, got):
-        raise NotYet(f"Request {request.number}: {why}", **given, got=got)
+        raise NotYet(f"Request {request.number}: {why}", **given, got=_short(got))
     text = "".join(f"<{one['role']}>\n{one['content']}\n" for one in got)
     pieces = [
         *request.static,
@@ -121,6 +126,15 @@ def _arranged(answer: Subject, request: _Request) -> _Sent:
     ]
     starts = {piece: text.index(piece) for piece in pieces}
     return _Sent(request, text, {piece: (start, start + len(piece)) for piece, start in starts.items()})
+
+
+def _short(value: Any) -> Any:
+    """The same with only the beginning of each text, so that its order can be seen at a glance."""
+    if isinstance(value, dict):
+        return {key: _short(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_short(one) for one in value]
+    return value if not isinstance(value, str) or len(value) <= SHOWN else f"{value[:SHOWN]}..."
 
 
 def _is_message(one: Any) -> bool:
