@@ -156,7 +156,8 @@ def _drawn(draw: Random) -> _Play:
 
 def _judge(play: _Play) -> None:
     if play.twice is not None:
-        raise NotYet(f"Request {play.twice} was sent twice. A retry hides a failure in a long wait.", **play.arrivals())
+        times = "twice" if play.tries[play.twice] == 2 else f"{play.tries[play.twice]} times"
+        raise NotYet(f"Request {play.twice} was sent {times}. A retry hides a failure in a long wait.", **play.arrivals())
     for why in (_peak(play), _sending(play), _given_up(play)):
         if why:
             raise NotYet(why, **play.arrivals())
@@ -386,14 +387,14 @@ _wrong("returns in the order of the answers", "in the order of the answers", tol
 _wrong("does not wait for the last ones", "under way. Wait for them", until_done=False)
 _wrong("returns one too few", "your list has", told=lambda latencies, ended: latencies[1:])
 _wrong("tries again", "was sent twice", tries=2)
-_wrong("tries until it comes", "was sent twice", tries=10**6)
+_wrong("tries until it comes", "was sent 8 times", tries=10**6)
 _wrong("returns the mean", "Return a list", told=lambda latencies, ended: 0.1)
 _wrong("rounds to whole seconds", "is off", told=lambda latencies, ended: [one and round(one) for one in latencies])
 _wrong("gives what was not sent a latency", "was not sent, and you gave", told=lambda latencies, ended: (
     latencies if len(ended) == len(latencies) else [one or 60.0 for one in latencies]))  # fmt: skip
 
 
-@EXERCISE.wrong("sleeps for 1/rate by asyncio", says="the server saw 12.8")
+@EXERCISE.wrong("sleeps for 1/rate by asyncio", says="What you sleep too long adds up")
 async def _(rate, n, call, clock, sleep, most):  # type: ignore[no-untyped-def]
     latencies, busy = [None] * n, 0
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from course_utils.checks.exercise import Exercise, NotYet, Words
-from course_utils.checks.subject import Subject
+from course_utils.checks.subject import NoAnswer, Raised, Subject
 
 NOISE = 0.001
 """Seconds by which a measurement is off, up or down, at most."""
@@ -178,7 +178,14 @@ def _judge(answer: Subject, service: _Service, draw: Random, why: str) -> None:
 def _fitted(answer: Subject, samples: list[Sample]) -> Costs:
     """The costs that the answer finds."""
     before = [dict(one) for one in samples]
-    got = answer.call(samples)
+    try:
+        got = answer.call(samples)
+    except Raised as raised:
+        raised.given = _shown(before)
+        if raised.kind == "TypeError" and any(one["n_out"] is None for one in before):
+            why = "n_out is None where nobody has counted the tokens, and None is no number to reckon with: leave those samples out."
+            raise NotYet(why, given=raised.given, got=Words(raised)) from None
+        raise
     if samples != before:
         raise NotYet("Your function changed what it was given. Others want the samples as well.", given=_shown(before))
     return _costs(got, samples)
@@ -221,7 +228,11 @@ def _shape(got: Costs, right: Costs) -> str:
 def _predicts(answer: Subject, samples: list[Sample], right: Costs, draw: Random) -> None:
     """Whether the costs have their names, and predict() says what they say."""
     made = answer.make(samples)
-    costs = _costs([made.get(name) for name in Costs._fields], samples)
+    try:
+        costs = _costs([made.get(name) for name in Costs._fields], samples)
+    except NoAnswer:
+        why = "The numbers are right, and nameless. Return Costs(base, per_in, per_out), which has names for them, and predict()."
+        raise NotYet(why, given=_shown(samples)) from None
     if _far(costs, right):
         why = "The three costs are right, but stand under each other's names. base comes first, then per_in, then per_out."
         raise NotYet(why, **_facts(samples, costs, right))
@@ -231,6 +242,8 @@ def _predicts(answer: Subject, samples: list[Sample], right: Costs, draw: Random
         facts = {"given": f"{costs}.predict({n_in}, {n_out})", "got": got, "expected": wanted}
         if type(got) not in (int, float):
             raise NotYet("predict() returns a number of seconds.", **facts)
+        if any(got == round(wanted, digits) for digits in range(4)) and got != wanted:
+            raise NotYet("predict() rounds. Return the seconds as they are; rounding is for printing.", **facts)
         if math.isclose(got, wanted + costs.per_out, abs_tol=1e-9):
             raise NotYet(
                 "predict() has one gap too many: behind the first token, which is in base, come n_out - 1.", **facts
