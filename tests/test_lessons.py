@@ -525,7 +525,7 @@ def test_one_user_more_and_nobody_is_content_in_lesson_6(lesson_6):
 
 def test_the_house_of_lesson_6_keeps_littles_law(lesson_6):
     text, code = lesson_6
-    assert "Two requests a second come, and each stays for 2 seconds or so" in text
+    assert "Some two requests a second come, at random moments, and each stays for 2 seconds" in text
     assert "rate=2," in code
     first, second = stored(LESSON_6, "06-little"), stored(LESSON_6, "06-look")
     rate, stay, product = (float(number) for number in re.findall(r"\d+\.\d+", first))
