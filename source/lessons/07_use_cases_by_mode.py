@@ -290,7 +290,8 @@ reveal("7.b", cancel["cancel: model"].tokens, "tokens")
 # (*Priority*, which some sell as well, is sync that goes before others, at about twice the price.)
 #
 # Each decision is a row of questions. Begin at the left; the first *yes* decides. (A batch, and a job in the background that is shown
-# whole, are fetched, so they have no line that could be silent. *Held back* is a window behind, as in lesson 4.)
+# whole, are fetched, so they have no line that could be silent. For tool calls a socket wants a line that holds. *Held back* is a window
+# behind, as in lesson 4.)
 
 # %% id="decisions"
 plot_decision()
@@ -621,7 +622,8 @@ for piece in query("Classify: good soup"):
 #
 # The café's test was green while its guests waited. A test of streaming code needs several guests and somebody who wants nothing from the
 # model, one who leaves, and a model that breaks off; the ledger as its witness; and a virtual clock, so that no test sleeps. Three such
-# tests, which you may carry into a file for `pytest`:
+# tests, which you may carry into a file for `pytest` (there `parametrize` gives the path, and
+# `run(test(path), clock)` from `course_utils.clock` plays it):
 
 # %% id="tests"
 async def test_nobody_waits_for_another(path):
