@@ -160,7 +160,7 @@ class _Customer:
     def given(self) -> str:
         parts = [f"an answer of {len(tokens(self.reply))} tokens"]
         parts += [f"which goes wrong at the service ({self.option})"] if self.option else []
-        parts += [f"which ends with the finish reason {self.reason!r}"] if self.reason != "stop" else []
+        parts += [f"whose finish reason is {self.reason!r}"] if self.reason != "stop" else []
         parts += ["with a chunk for the usage"] if self.usage else []
         parts += ["with the last text and the finish reason in one chunk"] if self.joined else []
         parts += [f"the customer's line is full from piece {self.stuck} on"] if self.stuck else []

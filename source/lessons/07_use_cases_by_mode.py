@@ -329,7 +329,7 @@ print(night.ledger)
 reveal("7.c", over[False], "s")
 
 # %% [markdown]
-# The unary call got nothing, and its tokens were made and paid. The stream came home, though nobody watched: *streamed on the wire,
+# The unary call got nothing, and what was made until then is paid. The stream came home, though nobody watched: *streamed on the wire,
 # shown whole*. (In 2026 Anthropic's SDKs refuse a unary call that might take more than ten minutes.) Better still is a job that needs no
 # line: in the *background*, and you ask now and then:
 
