@@ -137,8 +137,8 @@ import openai
 async def chat(request, client, async_client, start, write, log):
     r"""Stream the answer of the service to the customer, and log it.
 
-    For the pieces "Hel" and "lo" the bytes are b'data: {"content": "Hel"}\n\n', b'data: {"content": "lo"}\n\n' and
-    b'data: [DONE]\n\n', and the log is ("Hello", "complete").
+    For the pieces "Hel" and "lo" the bytes are b'data: {"content": "Hel"}\n\n',
+    b'data: {"content": "lo"}\n\n' and b'data: [DONE]\n\n', and the log is ("Hello", "complete").
     """
     # solution
     start({"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"})
@@ -288,8 +288,8 @@ import asyncio
 class Tee:
     """One answer for many readers.
 
-    If the tokens are "a ", "b " and "c ", a reader who subscribes between "b " and "c " gets the writes "a b " and "c ", its
-    subscribe() returns "complete", and the log is ("a b c ", "complete").
+    If the tokens are "a ", "b " and "c ", a reader who subscribes between "b " and "c " gets the writes
+    "a b " and "c ", its subscribe() returns "complete", and the log is ("a b c ", "complete").
     """
 
     def __init__(self, generate, log, most, keep):
