@@ -157,7 +157,9 @@ def _drawn(draw: Random) -> _Play:
 def _judge(play: _Play) -> None:
     if play.twice is not None:
         times = "twice" if play.tries[play.twice] == 2 else f"{play.tries[play.twice]} times"
-        raise NotYet(f"Request {play.twice} was sent {times}. A retry hides a failure in a long wait.", **play.arrivals())
+        raise NotYet(
+            f"Request {play.twice} was sent {times}. A retry hides a failure in a long wait.", **play.arrivals()
+        )
     for why in (_peak(play), _sending(play), _given_up(play)):
         if why:
             raise NotYet(why, **play.arrivals())
@@ -207,7 +209,9 @@ def _late(play: _Play, late: list[int]) -> str:
     if not play.looked:
         return "Your clock is not the one you were given: when a request is due tells clock()."
     if all(abs(at - number * play.rate) <= LAG + 1e-6 for number, at in play.sent.items()):
-        return f"Request 1 left after {play.sent[1]:.2f} s. rate is requests a second, so number i is due after i / rate."
+        return (
+            f"Request 1 left after {play.sent[1]:.2f} s. rate is requests a second, so number i is due after i / rate."
+        )
     times = sorted(play.sent.values())
     seen = (len(times) - 1) / (times[-1] - times[0])
     return (

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,8 +184,13 @@ def _fitted(answer: Subject, samples: list[Sample]) -> Costs:
     except Raised as raised:
         raised.given = _shown(before)
         if raised.kind == "TypeError" and any(one["n_out"] is None for one in before):
-            why = "n_out is None where nobody has counted the tokens, and None is no number to reckon with: leave those samples out."
+            why = "n_out is None where nobody has counted the tokens, and None is no number: leave those samples out."
             raise NotYet(why, given=raised.given, got=Words(raised)) from None
+        raise
+    except NoAnswer as error:
+        if error.reason == "not_plain":
+            why = "Return Costs(base, per_in, per_out), the NamedTuple of the cell: yours is of another kind."
+            raise NotYet(why, given=_shown(before)) from None
         raise
     if samples != before:
         raise NotYet("Your function changed what it was given. Others want the samples as well.", given=_shown(before))
@@ -231,7 +237,7 @@ def _predicts(answer: Subject, samples: list[Sample], right: Costs, draw: Random
     try:
         costs = _costs([made.get(name) for name in Costs._fields], samples)
     except NoAnswer:
-        why = "The numbers are right, and nameless. Return Costs(base, per_in, per_out), which has names for them, and predict()."
+        why = "Your three numbers are nameless. Return Costs(base, per_in, per_out), which has names for them, and predict()."
         raise NotYet(why, given=_shown(samples)) from None
     if _far(costs, right):
         why = "The three costs are right, but stand under each other's names. base comes first, then per_in, then per_out."
@@ -403,6 +409,11 @@ class _OfTheAnswer(_Fit):
         return self.base + self.per_out * (n_out - 1)
 
 
+class _Rounded(_Fit):
+    def predict(self, n_in: int, n_out: int) -> float:
+        return round(super().predict(n_in, n_out), 2)
+
+
 class _InWords(_Fit):
     def predict(self, n_in: int, n_out: int) -> Any:
         return f"{super().predict(n_in, n_out):.2f} s"
@@ -434,6 +445,10 @@ _wrong("has the names in another order", "under each other's names", told=lambda
 _wrong("predicts one gap too many", "one gap too many", told=lambda costs: _OneGapMore(*costs))
 _wrong("predicts without the prompt", "a part in it", told=lambda costs: _OfTheAnswer(*costs))
 _wrong("predicts in words", "a number of seconds", told=lambda costs: _InWords(*costs))
+_wrong("predicts in hundredths", "predict() rounds", told=lambda costs: _Rounded(*costs))
+_wrong("returns what lstsq returns", "three numbers are nameless", told=lambda costs: costs)
+_wrong("makes a class of its own", "the NamedTuple of the cell", told=lambda costs: SimpleNamespace(base=costs[0]))
+_wrong("reckons with None", "None is no number", counts=lambda one: not one["failed"] and not one["queued"])
 
 
 @EXERCISE.wrong("divides the time by the tokens", says="your costs predict 0 s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ PACE = Pace(headers=0.125, ttft=1.0, itl=0.0)
 EVERY, PINGS = 0.5, 24
 """Seconds from one ping to the next, and how many there are: with pings for ever an answer that hangs would hang for ever."""
 MOMENT = 1e-6
+MANY = 20
+"""Requests after which a prompt fails no more: an answer that asks for ever would never come to its verdict."""
 ERRORS = ("BadRequestError", "InternalServerError", "RateLimitError", "APIError", "APIStatusError", "ExceptionGroup")
 
 
@@ -50,6 +53,8 @@ class _Job:
         """How the mock meets its request of that number, from 0 on."""
         if number < len(self.waits):
             return "error=429"
+        if number > MANY:
+            return ""
         return self.fails or f"ttft={self.takes}"
 
     def __str__(self) -> str:
@@ -92,12 +97,12 @@ class _Mock:
         self.mock.engine = self.engine = _Engine(jobs)
         self.blocking = False
 
-    def client(self) -> openai.OpenAI:
+    def client(self, **options: Any) -> openai.OpenAI:
         self.blocking = True
-        return self.mock.client()
+        return self.mock.client(**options)
 
-    def async_client(self) -> openai.AsyncOpenAI:
-        return self.mock.async_client()
+    def async_client(self, **options: Any) -> openai.AsyncOpenAI:
+        return self.mock.async_client(**options)
 
 
 class _Time:
@@ -135,8 +140,14 @@ class _Client:
             error.given = self.given
             if error.kind in ERRORS:
                 raise NotYet(self._ended(error.kind), **self.facts() | {"got": Words(error)}) from None
+            if error.kind == "RuntimeError" and "different event loop" in str(error):
+                why = "One gate served two calls of run_many. A limit belongs to one call: make the semaphore inside."
+                raise NotYet(why, given=self.given, got=Words(error)) from None
             raise
         except NoAnswer as error:
+            if error.reason == "not_plain" and error.what in ("coroutine", "_GatheringFuture", "Task", "Future"):
+                why = f"You return a {error.what}, and no answers: somebody still has to await it."
+                raise NotYet(why, **self.facts() | {"got": Words(error.what)}) from None
             if error.reason == "not_plain" and any(job.fails for job in self.jobs):
                 why = "There is an error among the texts you return. Whoever reads them expects a text or None."
                 raise NotYet(why, **self.facts() | {"got": Words(error.what)}) from None
@@ -217,7 +228,14 @@ class _Play:
         self.late = 0.0
 
     def judge(self, answer: Subject) -> None:
-        answer.play(self._all(answer), self.clock)
+        try:
+            answer.play(self._all(answer), self.clock)
+        except Raised as error:
+            if error.kind == "NothingToWaitFor":
+                client = next((one for one in self.clients if one.got is None), self.clients[0])
+                why = "Nothing is under way, and you wait for ever. Whoever takes a place gives it back, however the request ends."
+                raise NotYet(why, **client.seen()) from None
+            raise
         for client in self.clients:
             _blocked(self, client)
         for client in self.clients:
@@ -253,6 +271,7 @@ FAILING = [
 ]
 REFUSED = [_Job("red"), _Job("blue", waits=(2,)), _Job("green", 1.5), _Job("pink", 2.5)]
 AGAIN = [_Job("north", 4.5), _Job("east", 0.5, waits=(2, 1))]
+OFTEN = [_Job("slow", 3.0), _Job("steady", 0.5, waits=(1,) * 7)]
 
 
 def check(answer: Subject, draw: Random) -> None:
@@ -260,6 +279,7 @@ def check(answer: Subject, draw: Random) -> None:
     _Play([], limit=2).judge(answer)
     _Play(FAILING, limit=2).judge(answer)
     _Play(AGAIN, limit=8).judge(answer)
+    _Play(OFTEN, limit=2).judge(answer)
     _Play(REFUSED, limit=2).judge(answer)
     _Play(PLAIN[:3], REFUSED[1:], FAILING[:3], limit=2).judge(answer)
     for _ in range(2):
@@ -319,6 +339,8 @@ def _peak(client: _Client) -> str:
 
 def _asked(client: _Client) -> str:
     """What is wrong with what was asked, and how often."""
+    if models := {str(one.asked.get("model")) for one in client.entries} - {client.mock.model}:
+        return f"You asked for the model {min(models)!r}, and this service has {client.mock.model!r}: take mock.model."
     if any(_message(one).get("role") != "user" for one in client.entries):
         return "The prompt is what a user says: send it as the last message, of the role 'user'."
     wanted = Counter[str]()
@@ -331,7 +353,7 @@ def _asked(client: _Client) -> str:
         if not asked:
             return f"{job.prompt!r} was never asked. Whatever becomes of one prompt, the others are asked."
         if asked < right:
-            times = "once" if asked == 1 else "twice"
+            times = {1: "once", 2: "twice"}.get(asked, f"{asked} times")
             return f"{job.prompt!r} was refused {times}, with 429, and you gave up. That is no failure: it says when to ask again."
         if asked > right:
             return f"{job.prompt!r} was asked {asked} times, and {right} would do. Only a 429 is worth another request here."
@@ -564,6 +586,7 @@ _wrong("waits half a second, whatever the service says", "and you asked again af
 _wrong("waits ten seconds, whatever the service says", "has to wait longer", after=lambda seconds: 10)
 _wrong("takes a 429 for a failure", "refused once", again=0)
 _wrong("asks again once", "refused twice", again=1)
+_wrong("asks again five times", "refused 6 times", again=5)
 _wrong("lets a 429 end everything", "and your run ended", again=0, failed=lambda error: (
     _raised(error) if isinstance(error, openai.RateLimitError) else None))  # fmt: skip
 _wrong("keeps the place while it waits", "needs no place", holds=True)
@@ -649,6 +672,64 @@ async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
         return None
 
     return await asyncio.gather(*map(one, prompts))
+
+
+@EXERCISE.wrong("asks whatever failed again until it comes", says="and 1 would do")
+async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
+    ask, gate = _asks(mock), asyncio.Semaphore(limit)
+
+    async def one(prompt: str) -> Any:
+        while True:
+            try:
+                async with gate:
+                    return await ask(prompt)
+            except openai.APIError:
+                await asyncio.sleep(1)
+
+    return await asyncio.gather(*map(one, prompts))
+
+
+@EXERCISE.wrong("keeps the place of what failed", says="gives it back, however the request ends")
+async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
+    ask, gate = _asks(mock), asyncio.Semaphore(limit)
+
+    async def one(prompt: str) -> Any:
+        await gate.acquire()
+        try:
+            text = await ask(prompt)
+        except openai.APIError:
+            return None
+        gate.release()
+        return text
+
+    return await asyncio.gather(*map(one, prompts))
+
+
+@EXERCISE.wrong("leaves the waiting to the SDK", says="Only a 429 is worth another request here")
+async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
+    client, gate = mock.async_client(max_retries=9), asyncio.Semaphore(limit)
+
+    async def one(prompt: str) -> Any:
+        messages: Any = [{"role": "user", "content": prompt}]
+        with contextlib.suppress(openai.APIError):
+            async with gate:
+                return _text(await client.chat.completions.create(model=mock.model, messages=messages))
+
+    return await asyncio.gather(*map(one, prompts))
+
+
+@EXERCISE.wrong("asks for a model by another name", says="take mock.model")
+async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
+    create, found = mock.async_client().chat.completions.create, []
+    for prompt in prompts:
+        messages: Any = [{"role": "user", "content": prompt}]
+        found.append(_text(await create(model="gpt-4o", messages=messages)))
+    return found
+
+
+@EXERCISE.wrong("does not await gather", says="somebody still has to await it")
+async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
+    return asyncio.gather(*map(_asks(mock), prompts), return_exceptions=True)
 
 
 @EXERCISE.wrong("stops asking at the first failure", says="was never asked")
