@@ -71,6 +71,7 @@ class _Play:
     cut: int | None = None
     ends: int | None = None
     breaks: int | None = None
+    breaks_with: type[Exception] = ConnectionError
     stop: float | None = None
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
     shown: list[tuple[float, Any]] = field(default_factory=list)
@@ -128,7 +129,7 @@ class _Play:
         finally:
             self.showing = False
         if number == self.breaks:
-            raise ConnectionError("the reader's line is gone")
+            raise self.breaks_with("the reader's line is gone")
 
     def _now(self) -> float:
         return self.clock.now() - self.begun
@@ -141,17 +142,28 @@ class _Play:
         """The error that has to come out, if one has to."""
         if self.stop is not None:
             return "CancelledError"
-        return "APIConnectionError" if self.cut is not None else "ConnectionError" if self.breaks is not None else ""
+        if self.cut is not None:
+            return "APIConnectionError"
+        return self.breaks_with.__name__ if self.breaks is not None else ""
 
     def end(self) -> tuple[int, float]:
         """How many pieces are shown, and when it is over."""
         if self.stop is not None:
-            return sum(at <= self.stop for at in self.arrivals), self.stop
+            return self._begun_by(self.stop), self.stop
         count = self.cut if self.cut is not None else self.breaks
         if count is not None:
             return count, self.arrivals[count - 1]
         shown, _, at = self.right()
         return shown, at
+
+    def _begun_by(self, stop: float) -> int:
+        """How many pieces `show` has been given by then."""
+        free, takes = 0.0, dict(self.works)
+        for number, at in enumerate(self.arrivals, start=1):
+            if max(free, at) > stop:
+                return number - 1
+            free = max(free, at) + takes.get(number, 0.0)
+        return len(self.arrivals)
 
     @property
     def made(self) -> int:
@@ -167,7 +179,9 @@ class _Play:
             f"a heartbeat after each {BEAT:g} s of silence" if self.beat else "",
             *(f"show() takes {seconds:g} s for piece {number}" for number, seconds in self.works),
             f"the connection breaks after piece {self.cut}" if self.cut is not None else "",
-            f"show() fails at piece {self.breaks}" if self.breaks is not None else "",
+            f"show() fails at piece {self.breaks}, with a {self.breaks_with.__name__}"
+            if self.breaks is not None
+            else "",
             f"the caller cancels after {self.stop:g} s" if self.stop is not None else "",
         ]
         return "; ".join(filter(None, told))
@@ -255,8 +269,8 @@ def _put_off(answer: Subject) -> str:
     off = abs(play.at - play.right()[2])
     if off > SLACK:
         return (
-            "For 30 s nothing came but heartbeats, and these heartbeats kept it alive. A time-out of the client begins anew with "
-            "whatever is read: an end to your patience you have to set yourself."
+            "For 30 s nothing came but heartbeats, and no deadline of yours ended that. A time-out of the client begins anew with "
+            "whatever is read. Reckon the moment by loop.time() at the call, and let it end the read."
         )
     if off > SAME:
         return (
@@ -292,8 +306,10 @@ def _errors(answer: Subject) -> None:
     for play in (
         _Play(2.125, 1.125, 30.0625, cut=4),
         _Play(2.125, 1.125, 30.0625, LONG, breaks=3),
+        _Play(2.125, 1.125, 30.0625, LONG, breaks=3, breaks_with=TimeoutError),
         _Play(2.125, 1.125, 30.0625, LONG, stop=1.6),
         _Play(5.125, 1.125, 30.0625, text_at=3.0, stop=0.4),
+        _Play(2.125, 1.125, 30.0625, LONG, works=((3, 4.125),), stop=2.6),
     ):
         _judge(play.run(answer))
 
@@ -355,6 +371,8 @@ def _swallowed(play: _Play) -> str:
             "Whoever called you has cancelled you, and you returned an answer. A cancellation is not your "
             "deadline: let it go on."
         )
+    if play.breaks is not None and play.breaks_with is TimeoutError:
+        return "show() ran into a time-out of its own, and you took it for a deadline. Catch TimeoutError around the read alone."
     if play.breaks is not None:
         return "show() failed, and its caller does not learn of it. What goes wrong at the consumer's end has to come out there."
     return "The connection broke, and you returned as if nothing had happened. An error of the stream is no deadline: let it go on."
@@ -443,6 +461,8 @@ def _left_open(play: _Play) -> str:
     if more <= 2:
         return ""
     ended = "show() failed" if play.breaks is not None else "You returned"
+    if play.stop is not None:
+        ended = "You were cancelled while show() was at work" if play.works else "You were cancelled"
     return (
         f"{ended}, and the ledger runs on: {more} more tokens were generated, for nobody. Close the stream, "
         "whatever ends your function."
@@ -565,7 +585,7 @@ _wrong("wants a choice in each chunk", "A chunk may have no choices", text_of=la
 _wrong("returns the text alone", "Return a pair", told=lambda text, name: text)
 
 
-@EXERCISE.wrong("leaves it to the client", says="heartbeats kept it alive")
+@EXERCISE.wrong("leaves it to the client", says="no deadline of yours ended that")
 async def _(stream, first, idle, total, show):  # type: ignore[no-untyped-def]
     text = ""
     try:
@@ -646,6 +666,51 @@ async def _(stream, first, idle, total, show):  # type: ignore[no-untyped-def]
     finally:
         await stream.close()
     return text, None
+
+
+@EXERCISE.wrong("takes a time-out of the consumer for its own", says="a time-out of its own")
+async def _(stream, first, idle, total, show):  # type: ignore[no-untyped-def]
+    text, loop = "", asyncio.get_running_loop()
+    end, due = loop.time() + total, loop.time() + first
+    try:
+        while True:
+            async with asyncio.timeout_at(min(due, end)):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return text, None
+            if piece := _text_of(chunk):
+                text += piece
+                await show(piece)
+                due = loop.time() + idle
+    except TimeoutError:
+        return text, "total" if end < due else "idle" if text else "first"
+    finally:
+        await stream.close()
+
+
+@EXERCISE.wrong("closes after errors, and not after a cancellation", says="cancelled while show() was at work")
+async def _(stream, first, idle, total, show):  # type: ignore[no-untyped-def]
+    text, name, loop = "", None, asyncio.get_running_loop()
+    end, due = loop.time() + total, loop.time() + first
+    try:
+        while True:
+            try:
+                async with asyncio.timeout_at(min(due, end)):
+                    chunk = await anext(stream, None)
+            except TimeoutError:
+                name = "total" if end < due else "idle" if text else "first"
+                break
+            if chunk is None:
+                break
+            if piece := _text_of(chunk):
+                text += piece
+                await show(piece)
+                due = loop.time() + idle
+    except Exception:
+        await stream.close()
+        raise
+    await stream.close()
+    return text, name
 
 
 @EXERCISE.wrong("lets the time-out out", says="came out as an error")
