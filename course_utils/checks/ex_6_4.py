@@ -77,7 +77,8 @@ def _single(trace: Trace, slo: Slo) -> dict[str, Any]:
         *(sum(_meets(one, (limit,)) for one in complete) for limit in slo),
         sum(_meets(one, slo) for one in complete),
     ]
-    return {"goodput": _rate_of_good(trace, slo), "met": met, "wrong": _mistaken(trace, slo) if trace else {}}
+    found = {"goodput": _rate_of_good(trace, slo), "met": met}
+    return found | {"wrong": _mistaken(trace, slo) if trace else {}, "also": _rarer(trace, slo) if trace else {}}
 
 
 @expectation
@@ -318,11 +319,13 @@ def _judge_goodput(answer: Subject, trace: Trace, slo: Slo) -> None:
     value = got[1][0]
     if abs(value - found["goodput"]) <= CLOSE:
         return
-    said = _mistakes(trace, slo, found["met"])
+    if not slo and value == 0:
+        raise NotYet("Without limits there is nothing to miss: every request that is complete is good.", **facts)
+    if any(value == round(found["goodput"], digits) for digits in range(7)):
+        raise NotYet("Your goodput is rounded. Return it as it is; rounding is for printing.", **facts)
+    said, wrong = _mistakes(trace, slo, found["met"]), found["wrong"] | found["also"]
     why = "The goodput is off. Go through the requests one by one: which are good, and how long was the test?"
-    raise NotYet(
-        next((said[name] for name, wrong in found["wrong"].items() if abs(value - wrong) <= CLOSE), why), **facts
-    )
+    raise NotYet(next((said[name] for name, other in wrong.items() if abs(value - other) <= CLOSE), why), **facts)
 
 
 def _mistakes(trace: Trace, slo: Slo, met: list[int]) -> dict[str, str]:
@@ -354,6 +357,8 @@ def _mistakes(trace: Trace, slo: Slo, met: list[int]) -> dict[str, str]:
         "n": "n tokens have n - 1 times between them. Where answers are short, that decides.",
         "ttft": "You read the first token's time as a TTFT. It is a moment of the test; the user waits since the request was due.",
         "e2e": "Your e2e begins with the first token. The user has waited before that as well.",
+        "last end": "Your seconds end with the last request of the list. It need not be the last one that is over.",
+        "single": "You count no answer of one token. It has no time between tokens, so it can't miss a limit of tpot.",
         "strict": "A request that takes just as long as a limit allows meets it.",
     }
 
@@ -374,6 +379,15 @@ def _mistaken(trace: Trace, slo: Slo) -> dict[str, float]:
     }
     return {name: count / seconds for name, count in counts.items()} | {
         name: good / length for name, length in lengths.items()
+    }
+
+
+def _rarer(trace: Trace, slo: Slo) -> dict[str, float]:
+    """Those of mistakes that are looked for last: some give the same as others."""
+    good, seconds = [one for one in trace if _good(one, slo)], _seconds(trace)
+    return {
+        "last end": len(good) / (trace[-1].end - trace[0].due),
+        "single": sum(one.tokens > 1 for one in good) / seconds,
     }
 
 
@@ -457,7 +471,7 @@ def _mistaken_rates(
         "dropped": _up(tests, lambda rate, trace: goods[rate] >= share * all_but("dropped", trace)),
         "failed": _up(tests, lambda rate, trace: goods[rate] >= share * all_but("failed", trace)),
         "last": max((rate for rate, trace in tests if goods[rate] >= share * len(trace)), default=None),
-        "highest": max(goodputs, key=lambda rate: goodputs[rate], default=None),
+        **({"highest": max(goodputs, key=lambda rate: goodputs[rate])} if len(tests) > 1 else {}),
         "by rate": _up(tests, lambda rate, trace: goodputs[rate] >= share * rate),
         "next": min((rate for rate in goods if right is None or rate > right), default=None),
         "goodput": right if right is None else goodputs[right],
@@ -590,6 +604,13 @@ _wrong("begins the test at zero", "the test began when its first request", secon
     max(one["end"] for one in trace)))  # fmt: skip
 _wrong("sums up all times", "They ran side by side", seconds=lambda trace: (
     sum(one["end"] - one["due"] for one in trace)))  # fmt: skip
+_wrong("ends the test with the end of the last due", "need not be the last one that is over", seconds=lambda trace: (
+    trace[-1]["end"] - trace[0]["due"]))  # fmt: skip
+_wrong("counts no single token", "You count no answer of one token", good=lambda row, slo: (
+    _right(row, slo) and ("tpot" not in slo or row["tokens"] > 1)))  # fmt: skip
+_wrong("finds nothing good without limits", "nothing to miss", good=lambda row, slo: bool(slo) and _right(row, slo))
+_wrong("rounds its goodputs", "goodput is rounded", told=lambda best, goodputs, failing, rates: (
+    best, [round(one, 2) for one in goodputs]))  # fmt: skip
 _wrong("returns shares", "That is a share of the requests", seconds=len)
 _wrong("divides by all tokens", "n tokens have n - 1 times", good=lambda row, slo: (
     row["ended"] == "complete" and _fine(row, slo, n=0)))  # fmt: skip
