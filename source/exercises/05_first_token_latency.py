@@ -108,8 +108,8 @@ check("5.2", report)
 #
 # Write a load test that behaves like users who don't know of each other. `await call(number)` sends a request and waits for its
 # answer; it raises `ConnectionError` if the request fails. `clock()` gives the time in seconds. `await sleep(seconds)` sleeps, and
-# wakes a little late, as timers do; below 0 it returns at once. `asyncio.create_task(one())` starts a coroutine `one()` and does not
-# wait for it.
+# wakes a little late, as timers do; below 0 it returns at once. `asyncio.create_task(one())` starts a coroutine and does not wait
+# for it.
 #
 # - Request `number`, from 0 to `n - 1`, is due `number / rate` seconds after the start. It leaves when it is due, or as soon as your
 #   sleep has ended, whatever became of the others. Lateness must not add up.

@@ -181,8 +181,8 @@ check("6.3", with_deadlines)
 # - `goodput(trace, slo)`: good requests a second. The seconds are those of the test, from the first due to the last end of any
 #   request. Without requests it is 0.0.
 # - `max_rate(runs, slo, share)`: `runs` has a pair `[rate, trace]` for each test, in any order; `rate` is how many requests a second
-#   were due. Find the highest rate at which, as at all lower ones that were tried, at least that `share` of all requests is
-#   good. Return a pair: this rate, or `None`, and a list of the goodputs, from the lowest rate to the highest.
+#   were due, and a trace may be empty. Find the highest rate at which, as at all lower ones that were tried, at least that
+#   `share` of all requests is good. Return a pair: this rate, or `None`, and a list of the goodputs, from the lowest rate to the highest.
 
 # %% exercise="6.4"
 def good(request, slo):

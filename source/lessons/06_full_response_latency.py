@@ -548,7 +548,7 @@ predict("6.h", ...)
 
 # %% id="little"
 inn = MockServer("Yes, it is.", pace=Pace(ttft=0.4, itl=0.4), clock=VirtualClock())
-run = rehearse(open_loop, inn, rate=2, count=120, seed=3)
+run = rehearse(open_loop, inn, rate=2, count=120, seed=4)
 visits = spans(inn.ledger)
 stay = sum(end - start for start, end in visits) / len(visits)
 print(f"{len(visits) / run.seconds:.2f} a second x {stay:.2f} s = {len(visits) / run.seconds * stay:.2f}")
