@@ -537,160 +537,162 @@ EXERCISE.survive("no tools are offered, so all other reasons stand before stop",
 # ------------------------------------------------------------------------------------- the reference and its mistakes
 
 
-def _assistant(part: str) -> type:
-    """The reference, with one mistake called ``part``."""
+class Incomplete(Exception):
+    """What the answers of the bank raise where a text is not whole."""
 
-    class Incomplete(Exception):
-        pass
 
-    class Assistant:
-        def __init__(self, client: Any, model: str, clock: Callable[[], float], patience: float) -> None:
-            self.client, self.model, self.clock, self.patience = client, model, clock, patience
-            self.messages: list[Any] = []
-            self.used: Any = 0
+class _Assistant:
+    """The reference, with the mistake called ``part``."""
 
-        def request(self, question: str) -> dict[str, Any]:
-            asked = {"role": "user", "content": question}
-            if part == "question first":
-                self.messages.append(asked)
-                return {"model": self.model, "messages": list(self.messages)}
-            return {"model": self.model, "messages": [asked] if part == "forgets" else [*self.messages, asked]}
+    part = ""
 
-        def keep(self, question: str, text: str) -> None:
-            asked = [] if part == "question first" else [{"role": "user", "content": question}]
-            self.messages += [*asked, {"role": "user" if part == "one role" else "assistant", "content": text}]
+    def __init__(self, client: Any, model: str, clock: Callable[[], float], patience: float) -> None:
+        self.client, self.model, self.clock, self.patience = client, model, clock, patience
+        self.messages: list[Any] = []
+        self.used: Any = 0
 
-        def count(self, usage: Any) -> None:
-            tokens = usage.total_tokens if part == "all tokens" else usage.completion_tokens
-            self.used = tokens if part == "last turn" else self.used + tokens
+    def request(self, question: str) -> dict[str, Any]:
+        asked = {"role": "user", "content": question}
+        if self.part == "question first":
+            self.messages.append(asked)
+            return {"model": self.model, "messages": list(self.messages)}
+        return {"model": self.model, "messages": [asked] if self.part == "forgets" else [*self.messages, asked]}
 
-        def pieces(self, question: str, chunks: Any) -> Iterator[str]:
-            text, reason, count = "", None, 0
-            for chunk in chunks:
-                if part == "first choice":
-                    _ = chunk.choices[0]
-                if chunk.usage and part != "counts pieces":
-                    self.count(chunk.usage)
-                for choice in chunk.choices:
-                    reason = choice.finish_reason or reason
-                    if choice.delta.content:
-                        text, count = text + choice.delta.content, count + 1
-                        yield choice.delta.content
-                if reason and part == "leaves at the reason":
-                    break
-            self.used += count if part == "counts pieces" else 0
-            if reason != "stop" and part != "no reason":
-                raise Incomplete
-            self.keep(question, text)
+    def keep(self, question: str, text: str) -> None:
+        asked = [] if self.part == "question first" else [{"role": "user", "content": question}]
+        self.messages += [*asked, {"role": "user" if self.part == "one role" else "assistant", "content": text}]
 
-        def stream(self, question: str) -> Any:
-            if part == "text in the block" and len(question) < 60:
-                return contextlib.nullcontext(self.complete(question))
-            if part == "generator":
+    def count(self, usage: Any) -> None:
+        tokens = usage.total_tokens if self.part == "all tokens" else usage.completion_tokens
+        self.used = tokens if self.part == "last turn" else self.used + tokens
+
+    def pieces(self, question: str, chunks: Any) -> Iterator[str]:
+        text, reason, count = "", None, 0
+        for chunk in chunks:
+            if self.part == "first choice":
+                _ = chunk.choices[0]
+            if chunk.usage and self.part != "counts pieces":
+                self.count(chunk.usage)
+            for choice in chunk.choices:
+                reason = choice.finish_reason or reason
+                if choice.delta.content:
+                    text, count = text + choice.delta.content, count + 1
+                    yield choice.delta.content
+            if reason and self.part == "leaves at the reason":
+                break
+        self.used += count if self.part == "counts pieces" else 0
+        if reason != "stop" and self.part != "no reason":
+            raise Incomplete
+        self.keep(question, text)
+
+    def stream(self, question: str) -> Any:
+        if self.part == "text in the block" and len(question) < 60:
+            return contextlib.nullcontext(self.complete(question))
+        if self.part == "generator":
+            return self.pieces(question, self.open(question))
+        return self.block(question)
+
+    def open(self, question: str) -> Any:
+        options = {} if self.part == "no usage" else {"stream_options": {"include_usage": True}}
+        return self.client.chat.completions.create(**self.request(question), stream=True, **options)
+
+    @contextlib.contextmanager
+    def block(self, question: str) -> Iterator[Any]:
+        if self.part == "closes nothing":
+            yield self.pieces(question, self.open(question))
+            return
+        if self.part == "loop owns the stream":
+            yield self.owned(question)
+            return
+        kept: list[str] = []
+        with self.open(question) as chunks:
+            try:
+                pieces = self.pieces(question, chunks)
+                if self.part == "keeps what was left":
+                    yield (kept.append(piece) or piece for piece in pieces)  # type: ignore[func-returns-value]
+                else:
+                    yield iter(list(pieces)) if self.part == "collects" else pieces
+            except Exception:
+                if self.part != "swallows":
+                    raise
+        if kept and self.messages[-1:] != [{"role": "assistant", "content": "".join(kept)}]:
+            self.keep(question, "".join(kept))
+
+    def owned(self, question: str) -> Iterator[str]:
+        with self.open(question) as chunks:
+            yield from self.pieces(question, chunks)
+
+    def complete(self, question: str) -> str:
+        if self.part in ("timeout of a read", "clock only"):
+            return self.collected(question)
+        patience = (
+            {} if self.part == "no timeout" else {"timeout": self.patience / (2 if self.part == "impatient" else 1)}
+        )
+        answer = self.client.chat.completions.create(**self.request(question), **patience)
+        if self.part != "usage of streams only":
+            self.count(answer.usage)
+        if answer.choices[0].finish_reason != "stop" and self.part != "half a text":
+            raise Incomplete
+        text: str = answer.choices[0].message.content
+        self.keep(question, text)
+        return text
+
+    def collected(self, question: str) -> str:
+        patience = {"timeout": self.patience} if self.part == "timeout of a read" else {}
+        until, text = self.clock() + self.patience, ""
+        request = self.request(question) | {"stream": True, "stream_options": {"include_usage": True}}
+        with self.client.chat.completions.create(**request, **patience) as chunks:
+            for piece in self.pieces(question, chunks):
+                text += piece
+                if self.part == "clock only" and self.clock() > until:
+                    raise TimeoutError
+        return text
+
+    def streams(self, question: str, expected: int, show: Any, valid: Any) -> bool:
+        rules = {
+            "length": len(question) > 200,
+            "words": any(word in question.lower() for word in ("write", "explain", "describe")),
+            "who waits": bool(show) and not valid,
+            "what is expected": expected > SHORT and not valid,
+            "shows first": bool(show) and expected > SHORT,
+            "never streams": False,
+            "limit": bool(show) and expected >= SHORT and not valid,
+        }
+        return rules.get(self.part, bool(show) and expected > SHORT and not valid)
+
+    def ask(self, question: str, expected: int, show: Any = None, valid: Any = None) -> Any:
+        if self.streams(question, expected, show, valid):
+            if self.part == "two types":
                 return self.pieces(question, self.open(question))
-            return self.block(question)
-
-        def open(self, question: str) -> Any:
-            options = {} if part == "no usage" else {"stream_options": {"include_usage": True}}
-            return self.client.chat.completions.create(**self.request(question), stream=True, **options)
-
-        @contextlib.contextmanager
-        def block(self, question: str) -> Iterator[Any]:
-            if part == "closes nothing":
-                yield self.pieces(question, self.open(question))
-                return
-            if part == "loop owns the stream":
-                yield self.owned(question)
-                return
-            kept: list[str] = []
-            with self.open(question) as chunks:
-                try:
-                    pieces = self.pieces(question, chunks)
-                    if part == "keeps what was left":
-                        yield (kept.append(piece) or piece for piece in pieces)  # type: ignore[func-returns-value]
-                    else:
-                        yield iter(list(pieces)) if part == "collects" else pieces
-                except Exception:
-                    if part != "swallows":
-                        raise
-            if kept and self.messages[-1:] != [{"role": "assistant", "content": "".join(kept)}]:
-                self.keep(question, "".join(kept))
-
-        def owned(self, question: str) -> Iterator[str]:
-            with self.open(question) as chunks:
-                yield from self.pieces(question, chunks)
-
-        def complete(self, question: str) -> str:
-            if part in ("timeout of a read", "clock only"):
-                return self.collected(question)
-            patience = {} if part == "no timeout" else {"timeout": self.patience / (2 if part == "impatient" else 1)}
-            answer = self.client.chat.completions.create(**self.request(question), **patience)
-            if part != "usage of streams only":
-                self.count(answer.usage)
-            if answer.choices[0].finish_reason != "stop" and part != "half a text":
-                raise Incomplete
-            text: str = answer.choices[0].message.content
-            self.keep(question, text)
-            return text
-
-        def collected(self, question: str) -> str:
-            patience = {"timeout": self.patience} if part == "timeout of a read" else {}
-            until, text = self.clock() + self.patience, ""
-            request = self.request(question) | {"stream": True, "stream_options": {"include_usage": True}}
-            with self.client.chat.completions.create(**request, **patience) as chunks:
-                for piece in self.pieces(question, chunks):
-                    text += piece
-                    if part == "clock only" and self.clock() > until:
-                        raise TimeoutError
-            return text
-
-        def streams(self, question: str, expected: int, show: Any, valid: Any) -> bool:
-            rules = {
-                "length": len(question) > 200,
-                "words": any(word in question.lower() for word in ("write", "explain", "describe")),
-                "who waits": bool(show) and not valid,
-                "what is expected": expected > SHORT and not valid,
-                "shows first": bool(show) and expected > SHORT,
-                "never streams": False,
-                "limit": bool(show) and expected >= SHORT and not valid,
-            }
-            return rules.get(part, bool(show) and expected > SHORT and not valid)
-
-        def ask(self, question: str, expected: int, show: Any = None, valid: Any = None) -> Any:
-            if self.streams(question, expected, show, valid):
-                if part == "two types":
-                    return self.pieces(question, self.open(question))
-                said: list[str] = []
-                with self.stream(question) as pieces:
-                    for piece in pieces:
-                        said.append(piece)
-                        show("".join(said) if part == "shows all so far" else piece)
-                text = "".join(said)
-            else:
-                text = self.complete(question)
-                if valid and not valid(text) and part != "shows what is invalid":
-                    if part != "keeps the invalid":
-                        del self.messages[-2:]
-                    if part == "silent":
-                        return ""
-                    raise ValueError
-                if show:
+            said: list[str] = []
+            with self.stream(question) as pieces:
+                for piece in pieces:
+                    said.append(piece)
+                    show("".join(said) if self.part == "shows all so far" else piece)
+            text = "".join(said)
+        else:
+            text = self.complete(question)
+            if valid and not valid(text) and self.part != "shows what is invalid":
+                if self.part != "keeps the invalid":
+                    del self.messages[-2:]
+                if self.part == "silent":
+                    return ""
+                raise ValueError
+            if show:
+                show(text)
+                if self.part == "shows twice":
                     show(text)
-                    if part == "shows twice":
-                        show(text)
-            if part == "shows first" and valid and show and expected > SHORT and not valid(text):
-                raise ValueError
-            if part == "keeps twice":
-                self.keep(question, text)
-            if part == "shows what is invalid" and valid and not valid(text):
-                raise ValueError
-            return None if part == "returns nothing" else text
-
-    return Assistant
+        if self.part == "shows first" and valid and show and expected > SHORT and not valid(text):
+            raise ValueError
+        if self.part == "keeps twice":
+            self.keep(question, text)
+        if self.part == "shows what is invalid" and valid and not valid(text):
+            raise ValueError
+        return None if self.part == "returns nothing" else text
 
 
 def _wrong(name: str, part: str, says: str) -> None:
-    EXERCISE.wrong(name, says=says)(_assistant(part))
+    EXERCISE.wrong(name, says=says)(type("Assistant", (_Assistant,), {"part": part}))
 
 
 _wrong("hands a text to the block, if the question is short", "text in the block", "looped over letters: 'B', 'e', 'c'")
@@ -733,13 +735,6 @@ _wrong("swallows errors", "swallows", "Let its errors go on")
 _wrong("collects all pieces first", "collects", "Whoever collects does not stream")
 
 
-class _Unfinished(Exception):
-    pass
-
-
-_Unfinished.__name__ = "Incomplete"
-
-
 class _Base:
     def __init__(self, client: Any, model: str, clock: Callable[[], float], patience: float) -> None:
         self.create: Any = client.chat.completions.create
@@ -774,7 +769,7 @@ class _Block:
                 self.said.append(choice.delta.content or "")
                 yield self.said[-1]
         if self.reason != "stop":
-            raise _Unfinished(self.reason)
+            raise Incomplete(self.reason)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.chunks.close()
@@ -828,7 +823,7 @@ class _OneBook(_Base):
                 raise ValueError("not valid")
             self.messages = [*messages, {"role": "assistant", "content": choice.message.content}]
             return str(choice.message.content)
-        raise _Unfinished
+        raise Incomplete
 
     def ask(self, question: str, expected: int, show: Any = None, valid: Any = None) -> str:
         pieces = []
