@@ -614,6 +614,10 @@ EXERCISE.survive(
 )
 EXERCISE.survive("there never are more than that", "if queue.qsize() != self.most:")
 EXERCISE.survive(
+    "nobody sees the word before the two others have taken its place",
+    'self.status = "stopped" (moved before "if upstream.cancelled():")',
+)
+EXERCISE.survive(
     "nobody looks again into the queue of a reader who was let go",
     'queue.put_nowait(token) (moved behind "if queue.qsize() < self.most:")',
 )

@@ -301,6 +301,7 @@ class Tee:
         # solution
         if self.upstream is None:
             self.upstream = asyncio.create_task(self._read())
+            self.upstream.add_done_callback(self._over)
         queue = asyncio.Queue()
         self.readers.add(queue)
         if self.text:
@@ -326,19 +327,21 @@ class Tee:
 
     async def _read(self):
         # solution
-        try:
-            async for token in self.generate():
-                self.text += token
-                for queue in list(self.readers):
-                    if queue.qsize() < self.most:
-                        queue.put_nowait(token)
-                    else:
-                        self.readers.discard(queue)
-            self.status = "complete"
-        except asyncio.CancelledError:
+        async for token in self.generate():
+            self.text += token
+            for queue in list(self.readers):
+                if queue.qsize() < self.most:
+                    queue.put_nowait(token)
+                else:
+                    self.readers.discard(queue)
+
+    def _over(self, upstream):
+        # solution
+        # A task that is cancelled before it begins runs no `except` and no `finally`; this is called all the same.
+        if upstream.cancelled():
             self.status = "stopped"
-        except Exception:
-            self.status = "failed"
+        else:
+            self.status = "failed" if upstream.exception() else "complete"
         self.log(self.text, self.status)
         for queue in self.readers:
             queue.put_nowait(None)
