@@ -381,7 +381,7 @@ _wrong("takes blanks for visible", "Your ttfv stopped at text without", visible=
 _wrong("ends with [DONE]", "Your e2e stopped at [DONE]", end=lambda line, delta: bool(line))
 _wrong("ends with the usage", "Your e2e stopped at the usage", end=lambda line, delta: line.startswith("data: {"))
 _wrong(
-    "ends with the finish reason",
+    "takes the finish reason for the end",
     "Your e2e stopped at the finish reason",
     end=lambda line, delta: '"delta"' in line,
 )

@@ -403,7 +403,9 @@ _wrong("counts milliseconds", "Your unit is milliseconds", shown=lambda value: N
 _wrong("rounds to tenths", "rounding is for printing", shown=lambda value: None if value == INF else round(value, 1))
 _wrong("takes the place behind", "place 1 of the sorted times", place=lambda times, rank: (
     times[min(math.ceil(len(times) * rank / 100), len(times) - 1)]))  # fmt: skip
-_wrong("rounds", "rounding is for printing", shown=lambda value: None if value == INF else round(value, 2))
+_wrong(
+    "rounds what it returns", "rounding is for printing", shown=lambda value: None if value == INF else round(value, 2)
+)
 _wrong("expects an answer", "has a report, too", place=lambda times, rank: (
     _placed(times, rank) if next(time for time in times if time != INF) else INF))  # fmt: skip
 
