@@ -9,6 +9,7 @@ bytes of the body, a fault says in two ways: with the `Ending` of its last frame
 
 from __future__ import annotations
 
+import re
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -350,6 +351,19 @@ def heartbeat(every: float) -> Fault:
         return out
 
     return Fault("heartbeat", bend)
+
+
+def silent_last() -> Fault:
+    """Behind the chunk with the finish reason comes one more that says nothing, as from some services."""
+
+    def bend(frames: Frames) -> list[Frame]:
+        out: list[Frame] = []
+        for frame in frames:
+            said_nothing = re.sub(rb'"finish_reason":"\w+"', b'"finish_reason":null', frame.data)
+            out += [frame] if said_nothing == frame.data else [frame, replace(frame, data=said_nothing)]
+        return out
+
+    return Fault("silent last", bend)
 
 
 def content_type(value: str = "text/html") -> Fault:

@@ -103,6 +103,11 @@ def test_gzip_holds_a_short_answer_to_its_end_unless_it_flushes():
     assert len(frames.gzip()(TAIL)) < len(TAIL) <= len(frames.gzip(flush=True)(TAIL))
 
 
+def test_a_chunk_that_says_nothing_comes_behind_the_finish_reason_at_the_same_moment():
+    bent = frames.silent_last()([Frame(0.5, b'{"finish_reason":null}'), Frame(1.0, b'{"finish_reason":"stop"}')])
+    assert [(frame.at, frame.data[17:-1]) for frame in bent] == [(0.5, b"null"), (1.0, b'"stop"'), (1.0, b"null")]
+
+
 @pytest.mark.parametrize("fault", [frames.cut, frames.malformed, frames.idle_cut, frames.slow_start])
 def test_a_position_or_time_below_zero_is_refused(fault):
     with pytest.raises(ValueError, match="must be at least 0"):

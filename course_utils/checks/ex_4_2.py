@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import re
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -15,7 +14,7 @@ import openai
 from course_utils.checks.exercise import Exercise, NotYet, Words
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
-from course_utils.frames import Fault, Frame, Frames
+from course_utils.frames import silent_last
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
 from course_utils.replies import tokens
@@ -58,21 +57,12 @@ class _Turn:
         return [{"role": "user", "content": self.question}, {"role": "assistant", "content": answer}]
 
 
-def _silent(frames: Frames) -> list[Frame]:
-    """Behind the chunk with the finish reason comes one that says nothing, as from some services."""
-    out: list[Frame] = []
-    for frame in frames:
-        said_nothing = re.sub(rb'"finish_reason":"\w+"', b'"finish_reason":null', frame.data)
-        out += [frame] if said_nothing == frame.data else [frame, replace(frame, data=said_nothing)]
-    return out
-
-
 class _Play:
     """A conversation with the learner's class, on a mock and a clock of its own; in turn or, if wished, ``at_once``."""
 
     def __init__(self, answer: Subject, turns: Sequence[_Turn], at_once: bool = False, silent: bool = False) -> None:
         self.turns, self.at_once, self.clock = turns, at_once, VirtualClock()
-        faults = [Fault("silent", _silent)] if silent else []
+        faults = [silent_last()] if silent else []
         self.mock = MockServer(self._reply, pace=PACE, clock=self.clock, faults=faults)
         self.client = self.mock.async_client()
         self.requests: list[tuple[Any, Any]] = []

@@ -20,7 +20,7 @@ from course_utils.checks.exercise import Exercise, NotYet, Words
 from course_utils.checks.expected import expectation
 from course_utils.checks.subject import Raised, Subject
 from course_utils.clock import VirtualClock
-from course_utils.frames import Fault, Frame, Frames
+from course_utils.frames import Fault, Frame, Frames, silent_last
 from course_utils.ledger import Entry
 from course_utils.mock import MockServer
 from course_utils.pace import Pace
@@ -70,7 +70,7 @@ class _Customer:
     async def ask(self, answer: Subject, clock: VirtualClock) -> None:
         """Send the request, and go away when it is time to."""
         self.clock = clock
-        faults = [Fault("reason", self._ends), *[Fault("silent", _silent)] * self.silent]
+        faults = [Fault("reason", self._ends), *[silent_last()] * self.silent]
         faults += [Fault("joined", _joined)] * self.joined
         options = [self.option] * bool(self.option)
         self.mock = MockServer(self.reply, pace=PACE, clock=clock, faults=faults, options=options)
@@ -174,14 +174,6 @@ class _Customer:
             "got": Words(f"{_told(self.texts, self.last, self.log)}; ledger: {self.made}"),
             "expected": Words(_told([(at, text) for at, text in texts], last, [(log[0], log[1])])),
         }
-
-
-def _silent(frames: Frames) -> list[Frame]:
-    out: list[Frame] = []
-    for frame in frames:
-        said_nothing = re.sub(rb'"finish_reason":"\w+"', b'"finish_reason":null', frame.data)
-        out += [frame] if said_nothing == frame.data else [frame, replace(frame, data=said_nothing)]
-    return out
 
 
 def _joined(frames: Frames) -> list[Frame]:
