@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -418,11 +417,11 @@ async def _(rate, n, call, clock, sleep, most):  # type: ignore[no-untyped-def]
     return latencies
 
 
-@EXERCISE.wrong("goes by a clock of its own", says="when a request is due tells clock()")
+@EXERCISE.wrong("looks at no clock", says="when a request is due tells clock()")
 async def _(rate, n, call, clock, sleep, most):  # type: ignore[no-untyped-def]
-    began, tasks = time.perf_counter(), []
+    tasks = []
     for number in range(n):
-        await sleep(began + number / rate - time.perf_counter())
+        await sleep(number / rate)
         tasks.append(asyncio.ensure_future(call(number)))
     await asyncio.gather(*tasks)
     return [0.1] * n

@@ -40,7 +40,8 @@ from course_utils import check, glossary, hint, progress, reset, solution
 def clocks(send, clock, parse):
     """Return {"t_headers": ..., "ttfc": ..., "ttft": ..., "ttfv": ..., "e2e": ...}.
 
-    If the headers come after 0.1 s and the lines above after 0.2, 0.3, 0.9, 2.0, 2.5, 2.6, 2.7 and 2.7 s, the answer is
+    If the headers come after 0.1 s, and the lines above after 0.2, 0.3, 0.9, 2.0, 2.5, 2.6, 2.7
+    and 2.7 s, the answer is
     {"t_headers": 0.1, "ttfc": 0.3, "ttft": 0.9, "ttfv": 2.5, "e2e": 2.5}.
     """
     # solution
@@ -87,7 +88,7 @@ import math
 def report(samples):
     """Return {"n": ..., "failed": ..., "cold": [...], "p50": ..., "p95": ..., "p99": ...}.
 
-    For warm requests of 0.1, 0.2, ... 1.0 s, one more that failed, and a cold one of 3.5 s the answer is
+    For warm requests of 0.1, 0.2, ... 1.0 s, one more that failed, and a cold one of 3.5 s it is
     {"n": 11, "failed": 1, "cold": [3.5], "p50": 0.6, "p95": None, "p99": None}.
     """
     # solution
@@ -124,8 +125,8 @@ import contextlib
 async def open_loop(rate, n, call, clock, sleep, most):
     """Return the latency of each of n requests, in seconds since it was due, or None.
 
-    At a rate of 2 requests are due at 0.0, 0.5 and 1.0 s. If the first is answered at 3.0 s, the second fails, and the third
-    leaves at 1.01 s and is answered at 1.2 s, the answer is [3.0, None, 0.2].
+    At a rate of 2 requests are due at 0.0, 0.5 and 1.0 s. If the first is answered at 3.0 s, the
+    second fails, and the third leaves at 1.01 s and is answered at 1.2 s, it is [3.0, None, 0.2].
     """
     # solution
     began, latencies, under_way = clock(), [None] * n, set()
@@ -168,8 +169,8 @@ check("5.3", open_loop)
 def arrange(messages, facts):
     """Return the messages to be sent.
 
-    messages is [{"role": "user", "content": "Is it late?"}], facts is {"rules": "Be kind. ...", "tools": ["map: ...",
-    "clock: ..."], "user": "Ada is 36.", "time": "It is 10:30:07."}.
+    messages is [{"role": "user", "content": "Is it late?"}], facts is {"rules": "Be kind. ...",
+    "tools": ["map: ...", "clock: ..."], "user": "Ada is 36.", "time": "It is 10:30:07."}.
     """
     # solution
     front = [facts["rules"], *sorted(facts["tools"]), facts["user"]]

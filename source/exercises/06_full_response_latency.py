@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 class Costs(NamedTuple):
-    """Seconds: of a request in any case, of a token of the prompt, of a token of the answer but the first."""
+    """Seconds: of a request in any case, of a token read, of a token written but the first."""
 
     base: float
     per_in: float
@@ -50,7 +50,8 @@ class Costs(NamedTuple):
 def fit(samples):
     """Return Costs(base, per_in, per_out).
 
-    If requests of 0 and 1, 1000 and 1, 0 and 3 tokens usually take 0.25, 1.25 and 1.25 s, it is Costs(0.25, 0.001, 0.5).
+    If requests of 0 and 1, 1000 and 1, 0 and 3 tokens usually take 0.25, 1.25 and 1.25 s, it is
+    Costs(0.25, 0.001, 0.5).
     """
     # solution
     good = [one for one in samples if one["n_out"] is not None and not one["failed"] and not one["queued"]]
@@ -87,7 +88,8 @@ import openai
 async def run_many(prompts, limit, mock, time):
     """Return the answers' texts in the order of the prompts, with None for each that failed.
 
-    If "Hello" is answered with "Hi!", and the request of "Go" fails, run_many(["Hello", "Go"], 5, ...) returns ["Hi!", None].
+    If "Hello" is answered with "Hi!", and the request of "Go" fails, the answer to
+    run_many(["Hello", "Go"], 5, ...) is ["Hi!", None].
     """
     # solution
     client, gate = mock.async_client(), asyncio.Semaphore(limit)
@@ -136,8 +138,8 @@ import asyncio
 async def with_deadlines(stream, first, idle, total, show):
     """Return the text and the name of the deadline that ended it, or None.
 
-    With first=2, idle=1 and total=9, and "It" after 1.5 s, " is" after 2.0 s and then heartbeats only, the answer is
-    ("It is", "idle"), after 3.0 s.
+    With first=2, idle=1 and total=9, and "It" after 1.5 s, " is" after 2.0 s and then heartbeats
+    only, the answer is ("It is", "idle"), after 3.0 s.
     """
     # solution
     loop, text = asyncio.get_running_loop(), ""
@@ -188,7 +190,8 @@ check("6.3", with_deadlines)
 def good(request, slo):
     """Return whether a request is complete and meets all limits.
 
-    {"due": 4.0, "first": 4.5, "end": 6.5, "tokens": 21, "ended": "complete"} has a ttft of 0.5, a tpot of 0.1 and an e2e of 2.5.
+    {"due": 4.0, "first": 4.5, "end": 6.5, "tokens": 21, "ended": "complete"} has a ttft of 0.5,
+    a tpot of 0.1 and an e2e of 2.5.
     """
     # solution
     if request["ended"] != "complete":
@@ -209,7 +212,7 @@ def goodput(trace, slo):
 def max_rate(runs, slo, share):
     """Return the highest rate that keeps its promise, or None, and all goodputs.
 
-    If 98, 91 and 60 of 100 requests were good at the rates 2, 4 and 8, the rate is 4 for a share of 0.9.
+    If 98, 91 and 60 of 100 requests were good at the rates 2, 4 and 8, it is 4 for a share of 0.9.
     """
     # solution
     best, holds, goodputs = None, True, []
