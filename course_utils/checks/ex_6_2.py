@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -705,19 +704,6 @@ async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
     return await asyncio.gather(*map(one, prompts))
 
 
-@EXERCISE.wrong("leaves the waiting to the SDK", says="Only a 429 is worth another request here")
-async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
-    client, gate = mock.async_client(max_retries=9), asyncio.Semaphore(limit)
-
-    async def one(prompt: str) -> Any:
-        messages: Any = [{"role": "user", "content": prompt}]
-        with contextlib.suppress(openai.APIError):
-            async with gate:
-                return _text(await client.chat.completions.create(model=mock.model, messages=messages))
-
-    return await asyncio.gather(*map(one, prompts))
-
-
 @EXERCISE.wrong("asks for a model by another name", says="take mock.model")
 async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
     create, found = mock.async_client().chat.completions.create, []
@@ -848,7 +834,7 @@ async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
 @EXERCISE.right
 async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
     # A TaskGroup and a counter behind a Condition, and the answers are streamed.
-    client, places, room = mock.async_client(), limit, asyncio.Condition()
+    client, places, room = mock.async_client(max_retries=0), limit, asyncio.Condition()
 
     async def streamed(prompt: str) -> str:
         text = ""
