@@ -1010,6 +1010,8 @@ def test_an_argument_that_is_changed_is_changed_for_the_check_too(learner):
         "numbers.append(Odd)",
         "numbers.append(iter([1]))",
         "numbers.append(ValueError())",
+        "numbers.append(numbers)",
+        "table['a'] = table",
         "kept.add(Odd())",
     ],
 )
