@@ -286,8 +286,8 @@ def answer():
         pass
     limits = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_AS"]
     return [
-        len(os.environ), max(3, 1), sys.gettrace() is None, found, os.getpriority(os.PRIO_PROCESS, 0),
-        len(os.sched_getaffinity(0)), [resource.getrlimit(getattr(resource, name)) for name in limits],
+        len(os.environ), sys.gettrace() is None, found, os.getpriority(os.PRIO_PROCESS, 0),
+        [resource.getrlimit(getattr(resource, name)) for name in limits],
         len(signal.sigpending()), len(signal.pthread_sigmask(signal.SIG_BLOCK, [])), signal.getitimer(signal.ITIMER_REAL),
     ]
 """
