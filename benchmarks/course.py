@@ -11,20 +11,19 @@ import re
 import subprocess
 import sys
 import time
-from collections import Counter
-from pathlib import Path
+from collections import defaultdict
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("lessons", "exercises", "solutions")
+from course_utils.compared import FOLDERS, ROOT
+
 HOW = ("-n", "2", "--dist", "loadfile", "--durations=0", "-q", "-p", "no:cacheprovider")
 
 
-def by_notebook(printed: str) -> Counter[str]:
-    """Seconds of each notebook, from what pytest prints with ``--durations=0``."""
-    seconds: Counter[str] = Counter()
+def by_notebook(printed: str) -> list[tuple[float, str]]:
+    """Seconds of each notebook, most first, from what pytest prints with ``--durations=0``."""
+    seconds: defaultdict[str, float] = defaultdict(float)
     for duration, notebook in re.findall(r"^([\d.]+)s (?:setup|call|teardown) +(\S+\.ipynb)::", printed, re.MULTILINE):
-        seconds[notebook] += float(duration)  # type: ignore[assignment]  # a count in seconds
-    return seconds
+        seconds[notebook] += float(duration)
+    return sorted(((took, notebook) for notebook, took in seconds.items()), reverse=True)
 
 
 def main() -> int:
@@ -39,7 +38,7 @@ def main() -> int:
     took = time.perf_counter() - start
     last = done.stdout.strip().splitlines()[-1]
     print(f"the whole course on {os.cpu_count()} processors: {took:.0f} s (aim 120); {last.strip('= ')}")
-    for notebook, seconds in by_notebook(done.stdout).most_common(5):
+    for seconds, notebook in by_notebook(done.stdout)[:5]:
         print(f"{seconds:6.1f} s  {notebook}")
     if done.returncode:
         print(done.stdout[: done.stdout.find("slowest durations")][-6000:])

@@ -32,6 +32,7 @@ from typing import Any
 
 from course_utils.api import MODEL
 from course_utils.engine import Engine, Request
+from course_utils.metrics import percentile
 from course_utils.pace import Pace
 from course_utils.replies import SCRIPT, tokens
 
@@ -331,8 +332,7 @@ def _woken(seconds: float, gap: float = 0.01) -> str:
         due += gap
         time.sleep(max(0.0, due - time.perf_counter()))
         late.append(time.perf_counter() - due)
-    late.sort()
-    return f"p50 {late[len(late) // 2] * 1e3:.2f} ms, p99 {late[int(len(late) * 0.99)] * 1e3:.2f} ms"
+    return f"p50 {percentile(late, 50) * 1e3:.2f} ms, p99 {percentile(late, 99) * 1e3:.2f} ms"
 
 
 def picture(table: Sequence[tuple[Row, tuple[str, str, str, str, str]]]) -> str:

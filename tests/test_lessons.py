@@ -43,6 +43,11 @@ def stored(name: str, cell: str) -> str:
     return "".join("".join(output.get("text", "")) for output in found["outputs"])
 
 
+def both(name: str) -> tuple[str, str]:
+    """The prose of a lesson, and all of its source."""
+    return prose(name), (SOURCE / name).read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def lesson_1() -> str:
     return prose("01_why_streaming_matters.py")
@@ -84,9 +89,7 @@ def test_streaming_saves_nearly_half_at_the_readers_own_pace(lesson_1):
 
 @pytest.fixture(scope="module")
 def lesson_2() -> tuple[str, str]:
-    """Its prose, and its code."""
-    name = "02_token_by_token_generation.py"
-    return prose(name), (SOURCE / name).read_text("utf-8")
+    return both("02_token_by_token_generation.py")
 
 
 def test_the_model_of_lesson_2_is_as_large_as_it_says(lesson_2):
@@ -138,9 +141,7 @@ def test_a_compressor_of_the_framework_does_not_hear_of_the_header_and_that_of_t
 
 @pytest.fixture(scope="module")
 def lesson_4() -> tuple[str, str]:
-    """Its prose, and its code."""
-    name = "04_streaming_tradeoffs.py"
-    return prose(name), (SOURCE / name).read_text("utf-8")
+    return both("04_streaming_tradeoffs.py")
 
 
 def test_lesson_4_breaks_its_answer_where_it_says(lesson_4):
@@ -184,9 +185,7 @@ def test_the_time_out_of_lesson_4_is_shorter_than_the_answer(lesson_4):
 
 @pytest.fixture(scope="module")
 def lesson_3() -> tuple[str, str]:
-    """Its prose, and its code."""
-    name = "03_transport_mechanisms.py"
-    return prose(name), (SOURCE / name).read_text("utf-8")
+    return both("03_transport_mechanisms.py")
 
 
 def test_lesson_3_speaks_of_the_paces_and_trips_that_it_sets(lesson_3):
@@ -240,9 +239,7 @@ def test_the_proxy_of_lesson_3_has_as_many_positions_as_it_says(lesson_3):
 
 @pytest.fixture(scope="module")
 def lesson_5() -> tuple[str, str]:
-    """Its prose, and its code."""
-    name = "05_first_token_latency.py"
-    return prose(name), (SOURCE / name).read_text("utf-8")
+    return both("05_first_token_latency.py")
 
 
 def rows_of(cell: str) -> list[list[float]]:
@@ -330,9 +327,7 @@ def test_half_a_prompt_saves_of_the_whole_answer_of_lesson_5_what_the_guide_says
 
 @pytest.fixture(scope="module")
 def lesson_7() -> tuple[str, str]:
-    """Its prose, and its code."""
-    name = "07_use_cases_by_mode.py"
-    return prose(name), (SOURCE / name).read_text("utf-8")
+    return both("07_use_cases_by_mode.py")
 
 
 def test_the_menu_of_lesson_7_takes_the_tokens_and_seconds_it_says(lesson_7):
@@ -417,8 +412,7 @@ LESSON_6 = "06_full_response_latency"
 
 @pytest.fixture(scope="module")
 def lesson_6() -> tuple[str, str]:
-    """Its prose, and its code."""
-    return prose(f"{LESSON_6}.py"), (SOURCE / f"{LESSON_6}.py").read_text("utf-8")
+    return both(f"{LESSON_6}.py")
 
 
 def printed(cell: str) -> list[float]:

@@ -491,6 +491,17 @@ def _asks(mock: Any, role: str = "user") -> Ask:
     return ask
 
 
+def _gated(mock: Any, limit: int) -> Ask:
+    """Ask with at most ``limit`` requests under way, and let every error go on."""
+    ask, gate = _asks(mock), asyncio.Semaphore(limit)
+
+    async def one(prompt: str) -> Any:
+        async with gate:
+            return await ask(prompt)
+
+    return one
+
+
 def _asks_and_blocks(mock: Any) -> Ask:
     client = mock.client()
 
@@ -630,12 +641,7 @@ async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
 
 @EXERCISE.wrong("loses all answers with one failure in a TaskGroup", says="2 of 5 prompts failed, and with them")
 async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
-    ask, gate = _asks(mock), asyncio.Semaphore(limit)
-
-    async def one(prompt: str) -> Any:
-        async with gate:
-            return await ask(prompt)
-
+    one = _gated(mock, limit)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(prompt)) for prompt in prompts]
     return [task.result() for task in tasks]
@@ -643,12 +649,7 @@ async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
 
 @EXERCISE.wrong("keeps answers in a dict by prompt", says="was asked once")
 async def _(prompts, limit, mock, time):  # type: ignore[no-untyped-def]
-    ask, gate = _asks(mock), asyncio.Semaphore(limit)
-
-    async def one(prompt: str) -> Any:
-        async with gate:
-            return await ask(prompt)
-
+    one = _gated(mock, limit)
     answers = dict.fromkeys(prompts)
     for prompt, answer in zip(answers, await asyncio.gather(*map(one, answers)), strict=True):
         answers[prompt] = answer
