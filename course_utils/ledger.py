@@ -29,6 +29,10 @@ class Entry:
     answer is finished or the client leaves; so the counts follow the clock and not the reader.
     """
 
+    __slots__ = ("_clock", "_fate", "_generated", "_goes_on", "_left", "_left_at", "_tokens", "arrived", "asked", "blocked",
+                 "bytes", "concurrent", "ending", "last_due", "number", "offsets", "retry_after", "route", "status",
+                 "streamed", "written")  # fmt: skip
+
     def __init__(
         self, number: int, route: str, answer: Answer, clock: Clock, arrived: float, left: Callable[[], None]
     ) -> None:

@@ -9,7 +9,7 @@ from course_utils.clock import VirtualClock, run
 from course_utils.engine import Engine
 from course_utils.ledger import Ledger
 from course_utils.pace import Pace
-from course_utils.player import Alarms
+from course_utils.player import TURN, Alarms
 from course_utils.server import Core, _Connection
 
 
@@ -73,6 +73,40 @@ def test_alarms_that_were_forgotten_take_no_room():
 
     run(main(), clock)
     assert len(alarms._heap) < 200
+
+
+class Working(Ticking):
+    """A clock that shows a millisecond more after each time somebody was woken."""
+
+    work = 0.0
+
+    def now(self):
+        return super().now() + self.work
+
+
+def test_what_falls_due_meanwhile_is_woken_too_but_others_get_their_turn():
+    clock, turns = Working(), []
+
+    class Busy(Sleeper):
+        def send(self):
+            clock.work += 0.001
+            turns[-1] += 1
+
+    class Counted(Alarms):
+        def _look(self):
+            turns.append(0)
+            super()._look()
+
+    alarms = Counted(clock, Busy.send)
+
+    async def main():
+        for number in range(20):
+            alarms.wake(Busy(clock, alarms), 0.001 * number)
+        await asyncio.sleep(1)
+
+    run(main(), clock)
+    assert sum(turns) == 20
+    assert turns[0] == round(TURN / 0.001)  # and not one at a time, nor all twenty
 
 
 class Wire(asyncio.Transport):

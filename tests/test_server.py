@@ -744,3 +744,31 @@ def test_a_connection_forgets_its_answer_when_it_is_given(served):
         (kept,) = served._core.connections
         wait_for(lambda: kept._entry is None)
         assert kept._playing is NOTHING
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: other systems' loops are punctual by themselves")
+def test_the_loop_waits_for_microseconds_and_hears_who_comes_meanwhile(monkeypatch):
+    asked = []
+
+    def waits(readable, _writable, _other, timeout):
+        asked.append(timeout)
+        return real(readable, [], [], 0)
+
+    real = module.select.select
+    monkeypatch.setattr(module.select, "select", waits)
+    near, far = socket.socketpair()
+    with contextlib.closing(module._new_loop()) as loop, near, far:
+        selector = loop._selector
+        assert selector.select(0.0203) == []
+        assert selector.select(0.0001) == []  # what is due until then goes together
+        assert asked == [0.0203, module.BREATH]
+        selector.register(near, 1, "near")
+        far.send(b"!")
+        ((key, events),) = selector.select(5)
+        assert (key.data, events) == ("near", 1)
+        assert selector.select(0)
+        assert selector.select(None)
+        assert len(asked) == 3  # where nobody waits for a moment, the system's own way is as good
+        monkeypatch.setattr(module, "SELECTABLE", 0)
+        assert selector.select(5)
+        assert len(asked) == 3
