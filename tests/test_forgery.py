@@ -667,6 +667,7 @@ def test_attacks_at_the_same_time_stay_apart(namespaces):
 def test_a_process_begun_ahead_that_has_ended_meanwhile_is_given_to_nobody(namespaces):
     """As when the machine's memory has run out: a learner who finds it dead has not ended it."""
     Away("def answer(): return 1", namespaces).end()
+    assert left_running(namespaces) == 0
     guard, ahead = map(psutil.Process, sorted(of_learners(namespaces)))
     ahead.kill()
     guard.wait(10)

@@ -81,8 +81,15 @@ def leave_namespaces() -> None:
     uid, gid = os.getuid(), os.getgid()
     _must(_libc().unshare(NEWUSER | NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS), "unshare")
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+        _write(f"/proc/self/{name}", text)
+
+
+def _write(path: str, text: str) -> None:
+    number = os.open(path, os.O_WRONLY)
+    try:
+        os.write(number, text.encode())
+    finally:
+        os.close(number)
 
 
 def own_files(folders: Sequence[str]) -> None:
@@ -103,7 +110,8 @@ def loopback_up() -> None:
 
 def drop_capabilities() -> None:
     for capability in range(LAST_CAPABILITY):
-        _prctl(PR_CAPBSET_DROP, capability)
+        if _prctl(PR_CAPBSET_DROP, capability) < 0:  # there is none of this number, or nothing may be dropped any more
+            break
     header = struct.pack("Ii", 0x20080522, 0)  # version 3
     _must(_libc().capset(header, bytes(24)), "capset")
 
@@ -226,23 +234,29 @@ def has_seccomp() -> bool:
 
 def refuse_calls(*, also_others: bool) -> None:
     """Refuse the system calls that reach into the kernel or, ``also_others``, to other processes and the network."""
+    program, steps = refusals(os.getpid() if also_others else None)
+    described = struct.pack("HxxxxxxP", steps, ctypes.addressof(program))
+    _must(_libc().prctl(PR_SET_SECCOMP, 2, described, 0, 0), "seccomp")
+
+
+@functools.cache
+def refusals(alone: int | None) -> tuple[Any, int]:
+    """The filter and its number of steps; with the number of a process, that one may not reach any other process."""
     architecture, numbers = NUMBERS[platform.machine()]
     steps = [_step(LOAD, 4), _step(EQUAL, architecture, 1, 0), _step(RETURN, REFUSE | errno.EPERM)]
     steps += [_step(LOAD, 0), _step(AT_LEAST, 0x40000000, 0, 1), _step(RETURN, REFUSE | errno.EPERM)]
-    for name in KERNEL + (OTHERS if also_others else ()):
+    for name in KERNEL + (OTHERS if alone else ()):
         steps += [_step(EQUAL, numbers[name], 0, 1), _step(RETURN, REFUSE | errno.EPERM)]
     steps += [
         _step(EQUAL, numbers["clone3"], 0, 1),
         _step(RETURN, REFUSE | errno.ENOSYS),
     ]  # its flags can't be read here
     steps += _unless_argument(numbers["clone"], ANY_BIT, NEWUSER, refuse_if=True)
-    if also_others:
-        steps += _unless_argument(numbers["tgkill"], EQUAL, os.getpid(), refuse_if=False)
+    if alone:
+        steps += _unless_argument(numbers["tgkill"], EQUAL, alone, refuse_if=False)
         steps += _unless_argument(numbers["prlimit64"], EQUAL, 0, refuse_if=False)
     steps.append(_step(RETURN, ALLOW))
-    program = ctypes.create_string_buffer(b"".join(steps))
-    described = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(program))
-    _must(_libc().prctl(PR_SET_SECCOMP, 2, described, 0, 0), "seccomp")
+    return ctypes.create_string_buffer(b"".join(steps)), len(steps)
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -293,6 +307,16 @@ def oom_first() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------- the layers, together
+
+
+def get_ready() -> None:
+    """Make what every process needs, before it is forked."""
+    if has_seccomp():
+        refusals(None)
+    if sys.platform == "linux":
+        libc = _libc()
+        for name in ("unshare", "prctl", "mount", "capset", "syscall"):
+            getattr(libc, name)
 
 
 def inside_namespaces(limits: Limits, folders: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import importlib
 import json
@@ -24,7 +25,7 @@ import signal
 import socket
 import sys
 import tempfile
-from typing import Any
+from typing import Any, TextIO
 
 from course_utils.grade.inside import confine
 from course_utils.grade.inside.learner import be_the_learner
@@ -64,6 +65,8 @@ def main(control: socket.socket, settings: Settings) -> None:
     """Fork for each pair of sockets that comes, until the grader hangs up."""
     if settings.warm:
         _warm_up()
+    confine.get_ready()
+    _streams()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for guards
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the grader, which then hangs up
     gc.collect()
@@ -134,6 +137,7 @@ def _guard(talk: socket.socket, leash: socket.socket, settings: Settings) -> Non
         if folder:
             confine.end_orphans()
             confine.remove(folder)
+        leash.close()  # the grader need not wait until this process has given back its memory
         os._exit(0)
 
 
@@ -154,6 +158,12 @@ def _learner(talk: socket.socket, leash: socket.socket, settings: Settings, fold
     be_the_learner(talk)
 
 
+@functools.cache
+def _streams() -> tuple[TextIO, TextIO, TextIO]:
+    """Where a process reads and prints; made before it is forked, and open as long as it is."""
+    return open(0, closefd=False), open(1, "w", closefd=False), open(2, "w", closefd=False)
+
+
 def _only_null(*kept: int) -> None:
     """Nothing to read, nowhere to print, and no file but the sockets."""
     null = os.open(os.devnull, os.O_RDWR)
@@ -163,7 +173,7 @@ def _only_null(*kept: int) -> None:
     for number in (*sorted(kept), 4096):
         os.closerange(start, number)
         start = number + 1
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115  # open as long as the process is
+    sys.stdin, sys.stdout, sys.stderr = _streams()
 
 
 def _watch(pid: int, leash: socket.socket) -> None:
