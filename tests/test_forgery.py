@@ -24,7 +24,7 @@ from course_utils import work
 from course_utils.checks.exercise import SEED, NotYet
 from course_utils.grade import command
 from course_utils.grade.marking import mark
-from course_utils.grade.sandbox import OurFault
+from course_utils.grade.sandbox import OurFault, Zygote
 
 LEVELS = ["namespaces", "limits_only"]
 WRONG = "def classify(arrivals):\n    return 'streamed'"
@@ -320,8 +320,13 @@ def of_learners(at):
 
 
 def left_running(at):
-    """How many there are beside the one that waits for the next learner and its guard, once those that end have ended."""
-    waiting, late = 0 if at._ahead is None else 2, time.monotonic() + 10
+    """How many there are beside the one that waits for the next learner, once those that end have ended."""
+    return left_running_but(0, at)
+
+
+def left_running_but(guards, at):
+    """The same where each learner has a guard, and so many guards may be there."""
+    waiting, late = guards if at._ahead is None else guards + 1, time.monotonic() + 10
     while (more := len(of_learners(at)) - waiting) and time.monotonic() < late:
         pass
     return more
@@ -668,12 +673,24 @@ def test_a_process_begun_ahead_that_has_ended_meanwhile_is_given_to_nobody(names
     """As when the machine's memory has run out: a learner who finds it dead has not ended it."""
     Away("def answer(): return 1", namespaces).end()
     assert left_running(namespaces) == 0
-    guard, ahead = map(psutil.Process, sorted(of_learners(namespaces)))
+    (ahead,) = map(psutil.Process, of_learners(namespaces))
     ahead.kill()
-    guard.wait(10)
+    ahead.wait(10)
     next = Away("def answer(): return 2", namespaces)
     assert next.subject.call() == 2
     next.end()
+
+
+def test_where_one_call_can_not_make_the_namespaces_each_learner_has_a_guard_that_ends_everything(namespaces):
+    at = Zygote("namespaces", own_users=namespaces._own_users, warm=False, guards=True)
+    try:
+        for number in range(2):
+            away = Away(f"import os, time\ndef answer(): return {number} if os.fork() else time.sleep(99)", at)
+            assert away.subject.call() == number
+            away.end()
+            assert left_running_but(1, at) == 0  # the guard of the one that waits
+    finally:
+        at.close()
 
 
 def test_a_process_is_handed_out_though_the_next_one_can_not_be_begun(namespaces, monkeypatch):

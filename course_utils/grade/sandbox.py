@@ -176,9 +176,15 @@ class Zygote:
     """A warm process and its children; made again by itself if it ends."""
 
     def __init__(
-        self, level: str, limits: confine.Limits | None = None, *, own_users: bool = False, warm: bool = True
+        self,
+        level: str,
+        limits: confine.Limits | None = None,
+        *,
+        own_users: bool = False,
+        warm: bool = True,
+        guards: bool = False,
     ) -> None:
-        self.level, self._own_users, self._warm = level, own_users, warm
+        self.level, self._own_users, self._warm, self._guards = level, own_users, warm, guards
         self._uid = None if own_users else FIRST_UID + threading.get_native_id() % 4000
         self._limits = limits or confine.Limits()
         self._tree = Path(tempfile.mkdtemp(prefix="course-"))
@@ -239,7 +245,8 @@ class Zygote:
         readable = tuple(
             place for place in (*SYSTEM, *_interpreter(), *_packages(), str(self._tree)) if os.path.exists(place)
         )
-        settings = Settings(self.level, (confine.HOME, *_temporary()), readable, self._uid, self._limits, self._warm)
+        folders = (confine.HOME, *_temporary())
+        settings = Settings(self.level, folders, readable, self._uid, self._limits, self._warm, self._guards)
         inner = [sys.executable, *PYTHON, str(theirs.fileno()), settings.text()]
         outer = _bubblewrap(self._tree, own_users=self._own_users) if self.level == NAMESPACES else []
         environment = {} if outer else _environment(str(self._tree), str(self._tree), tempfile.gettempdir())

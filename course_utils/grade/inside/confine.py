@@ -76,10 +76,54 @@ def _prctl(option: int, value: int) -> int:
 # ----------------------------------------------------------------------------------------------------------- namespaces
 
 
+ALL_OWN = NEWUSER | NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS
+
+
 def leave_namespaces() -> None:
     """Own users, processes, files, network and names, for this process's children (its own process number stays)."""
     uid, gid = os.getuid(), os.getgid()
-    _must(_libc().unshare(NEWUSER | NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS), "unshare")
+    _must(_libc().unshare(ALL_OWN), "unshare")
+    be(uid, gid)
+
+
+def can_fork_away() -> bool:
+    """Whether `fork_away` is known for this machine, and a process can be waited for together with sockets."""
+    if platform.machine() not in NUMBERS or not hasattr(os, "pidfd_open"):
+        return False
+    with contextlib.suppress(OSError):
+        os.close(os.pidfd_open(os.getpid()))
+        return True
+    return False
+
+
+def fork_away() -> int:
+    """As ``os.fork``, and the child is the first in namespaces of its own: with it ends all that it has started.
+
+    It is nobody there until it calls `be`.
+    """
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    pid = int(
+        _holding().syscall(
+            NUMBERS[platform.machine()][1]["clone"], ctypes.c_ulong(ALL_OWN | signal.SIGCHLD), 0, 0, 0, 0
+        )
+    )
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+        _must(pid, "clone")
+    return pid
+
+
+@functools.cache
+def _holding() -> Any:
+    """The system's calls for who must not let other threads run meanwhile."""
+    return ctypes.PyDLL(None, use_errno=True)
+
+
+def be(uid: int, gid: int) -> None:
+    """In new namespaces, be the user that this process was outside."""
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         _write(f"/proc/self/{name}", text)
 
@@ -317,6 +361,7 @@ def get_ready() -> None:
         libc = _libc()
         for name in ("unshare", "prctl", "mount", "capset", "syscall"):
             getattr(libc, name)
+        getattr(_holding(), "syscall")  # noqa: B009  # to look it up is the point
 
 
 def inside_namespaces(limits: Limits, folders: Sequence[str]) -> None:

@@ -1,13 +1,13 @@
 """One warm process for many submissions: it imports everything once, then forks for each.
 
-    grader ── control ── zygote            never sees a cell
-       │                   └─ guard        one a submission: outside the learner's namespaces, ends everything in them
-       ├──── leash ────────┘   └─ learner  runs the cells
-       └──── talk ─────────────┘
+    grader ── control ── zygote            never runs a cell
+       ├──── leash ────────┤
+       └──── talk ─────────┴─ learner      one a submission, in namespaces of its own: runs the cells
 
 The grader sends two sockets over ``control`` for each submission. On the leash comes one line when the learner's process is
 confined, or the reason why it is not, and one with how it ended. On it the grader sends the number of the processor on which
-they take turns; when it lets go of the leash, the guard kills.
+they take turns; when it lets go of the leash, the learner's process is killed, and with it all that it has started.
+Where there are no namespaces, or the grader is root, there is a guard between zygote and learner, which ends everything.
 No submission's process is a copy of another's, and the one they are copies of has run nobody's code.
 """
 
@@ -42,7 +42,8 @@ PRELOADED = (
 class Settings:
     """How learners' processes are confined: ``level`` is "namespaces" or "limits only".
 
-    In namespaces each gets empty ``folders`` of its own; without, it may read what lies in ``readable``.
+    In namespaces each gets empty ``folders`` of its own; without, it may read what lies in ``readable``. With ``guards`` each
+    has a guard of its own, also where none is needed.
     """
 
     level: str
@@ -51,6 +52,7 @@ class Settings:
     uid: int | None = None
     limits: confine.Limits = dataclasses.field(default_factory=confine.Limits)
     warm: bool = True
+    guards: bool = False
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -67,21 +69,77 @@ def main(control: socket.socket, settings: Settings) -> None:
         _warm_up()
     confine.get_ready()
     _streams()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for guards
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the grader, which then hangs up
     gc.collect()
     gc.freeze()
     control.sendall(b"ready\n")
+    if settings.level == "namespaces" and not settings.guards and settings.uid is None and confine.can_fork_away():
+        _serve(control, settings)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for guards
     while True:
-        data, fds, *_ = socket.recv_fds(control, 16, 2)
-        if not data:
-            os._exit(0)
-        pid = os.fork()
-        if pid == 0:
+        talk, leash = _asked(control)
+        if os.fork() == 0:
             control.close()
-            _guard(socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1]), settings)
-        for fd in fds:
-            os.close(fd)
+            _guard(talk, leash, settings)
+        talk.close()
+        leash.close()
+
+
+def _asked(control: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """The sockets for the next submission; the end of this process, if there will be none."""
+    data, fds, *_ = socket.recv_fds(control, 16, 2)
+    if not data:
+        os._exit(0)
+    return socket.socket(fileno=fds[0]), socket.socket(fileno=fds[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ward:
+    """A learner's process, the first one in its namespaces; ``ended`` is a file that can be read once it has ended."""
+
+    pid: int
+    leash: socket.socket
+    ended: int
+
+    def over(self, *, by_itself: bool) -> bool:
+        """See to it: do what came on the leash, and if that was its end, or this is, wait until nothing is left."""
+        if not by_itself:
+            if told := _hear(self.leash):
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(self.pid, {int(told.split()[-1])})
+                return False
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        if by_itself:
+            _say(self.leash, f"ended {os.waitstatus_to_exitcode(status)}\n")
+        os.close(self.ended)
+        self.leash.close()
+        return True
+
+
+def _serve(control: socket.socket, settings: Settings) -> None:
+    """Be the guard of all learners' processes: the one at work, and the one that waits for its notebook."""
+    wards: list[_Ward] = []
+    user = os.getuid(), os.getgid()
+    while True:
+        watched = [each for ward in wards for each in (ward.leash, ward.ended)]
+        ready = select.select([control, *watched], [], [])[0]
+        stirred = [ward for ward in wards if ward.leash in ready or ward.ended in ready]
+        over = [ward for ward in stirred if ward.over(by_itself=ward.ended in ready)]
+        wards = [ward for ward in wards if ward not in over]
+        if control in ready:
+            talk, leash = _asked(control)
+            try:
+                pid = confine.fork_away()
+            except confine.NotConfined as error:
+                _say(leash, f"failed {error!r}\n")
+                leash.close()
+            else:
+                if pid == 0:
+                    _learner(talk, leash, settings, "", user)
+                wards.append(_Ward(pid, leash, os.pidfd_open(pid)))
+            talk.close()
 
 
 def _warm_up() -> None:
@@ -141,9 +199,13 @@ def _guard(talk: socket.socket, leash: socket.socket, settings: Settings) -> Non
         os._exit(0)
 
 
-def _learner(talk: socket.socket, leash: socket.socket, settings: Settings, folder: str) -> None:
-    """Become the learner's process."""
+def _learner(
+    talk: socket.socket, leash: socket.socket, settings: Settings, folder: str, user: tuple[int, int] | None = None
+) -> None:
+    """Become the learner's process; ``user`` is who it was before it came into its namespaces."""
     try:
+        if user is not None:
+            confine.be(*user)
         os.setsid()
         _only_null(talk.fileno(), leash.fileno())
         if settings.level == "namespaces":
