@@ -159,10 +159,8 @@ class Player(asyncio.Protocol):
     def _hand_over(self, pieces: Sequence[bytes]) -> None:
         """Send what is due, and book when that was."""
         self._write(pieces)
-        if (entry := self._entry) is not None:
-            written, now = entry.written, self._core.clock.now()
-            while len(written) < self._at:
-                written.append(now)
+        if (entry := self._entry) is not None and (count := self._at - len(entry.written)):
+            entry.written.extend([self._core.clock.now()] * count)
 
     def _done(self) -> None:
         """Nothing more of this answer; a connection may idle for long, and its last answer need not."""

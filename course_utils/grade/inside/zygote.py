@@ -7,7 +7,7 @@
 The grader sends two sockets over ``control`` for each submission. On the leash comes one line when the learner's process is
 confined, or the reason why it is not, and one with how it ended. On it the grader sends the number of the processor on which
 they take turns; when it lets go of the leash, the learner's process is killed, and with it all that it has started.
-Where there are no namespaces, or the grader is root, there is a guard between zygote and learner, which ends everything.
+Without namespaces, or with a user for each worker, there is a guard between zygote and learner, which ends everything.
 No submission's process is a copy of another's, and the one they are copies of has run nobody's code.
 """
 
